@@ -1,0 +1,118 @@
+"""What a backend must promise: the `Cluster` port.
+
+All backends pass one contract suite (tests/conformance/cluster_contract), a real kube-apiserver included.
+Every method raises `errors.ClusterError` subclasses only, with messages that name verb, resource and object.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from argocd_agent.resources.kinds import Api
+from argocd_agent.resources.objects import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which objects: of one namespace or all (None), by label and field selector in Kubernetes' syntax."""
+
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list. `version` is where to watch from; `next_token` asks for the next page, empty at the end."""
+
+    items: tuple[Object, ...]
+    version: str
+    next_token: str = ""
+
+
+class WatchType(StrEnum):
+    """As in a Kubernetes watch; ERROR events are raised instead."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch. Of a BOOKMARK's object only `version` counts."""
+
+    type: WatchType
+    object: Object
+
+
+class PatchType(StrEnum):
+    """Content types of a patch (https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/)."""
+
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+    STRATEGIC = "application/strategic-merge-patch+json"
+    APPLY = "application/apply-patch+yaml"
+
+
+class Propagation(StrEnum):
+    """What becomes of dependants on deletion."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
+
+
+class Cluster(Protocol):
+    """One Kubernetes-style API."""
+
+    async def get(self, api: Api, namespace: str, name: str) -> Object:
+        """The object. Raises `NotFound`."""
+        ...
+
+    async def list(self, api: Api, scope: Scope = EVERYTHING, *, limit: int = 500, token: str = "") -> Page:
+        """One page. Raises `Gone` when *token* has expired, `NotFound` when the kind does not exist."""
+        ...
+
+    def watch(self, api: Api, scope: Scope, since: str) -> AsyncIterator[WatchEvent]:
+        """Changes after version *since*, bookmarks included. Ends when the server ends it: watch again from the
+        last version seen. Raises `Gone` when *since* is too old: list again. An object that leaves the scope's
+        selectors comes as DELETED, one that enters as ADDED."""
+        ...
+
+    async def create(self, api: Api, obj: Object) -> Object:
+        """The object as stored. Raises `AlreadyExists`, `Invalid`; `NotFound` when its namespace is missing."""
+        ...
+
+    async def update(self, api: Api, obj: Object, *, subresource: str = "") -> Object:
+        """Replace the object; `obj.version`, if given, must be current. Raises `Conflict`, `NotFound`, `Invalid`."""
+        ...
+
+    async def patch(
+        self, api: Api, namespace: str, name: str, patch: bytes, kind: PatchType, *, subresource: str = ""
+    ) -> Object:
+        """Apply *patch*. Raises `NotFound`, `Conflict`, `Invalid`."""
+        ...
+
+    async def delete(
+        self,
+        api: Api,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        version: str = "",
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> None:
+        """Delete, or mark as deleting where finalizers remain. Raises `NotFound`; `Conflict` when *uid* or *version*
+        is given and is not the object's."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Watches end. Calling it twice is fine."""
+        ...

@@ -1,0 +1,75 @@
+"""What a peer can do beyond the Go reference v0.9, which is the empty set.
+
+Both ends announce a protocol number and names in gRPC metadata of Authenticate and Subscribe; each uses the
+intersection, and Subscribe's counts. A peer that announces nothing is a Go v0.9 peer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from argocd_agent.protocol.names import (
+    METADATA_CAPABILITIES,
+    METADATA_PRINCIPAL_UID,
+    METADATA_PROTOCOL,
+    METADATA_WINDOW,
+)
+
+PROTOCOL = 1
+WINDOW_OF_REFERENCE = 128  # well below its queue of 1,000, which drops the oldest in silence
+WINDOW_DEFAULT = 512
+
+
+class Capability(StrEnum):
+    """One thing that both ends must know for either to use it."""
+
+    DIGEST = "digest"  # anti-entropy by digest trees instead of the reference's resync messages
+    HEARTBEAT = "heartbeat"  # heartbeat events both ways
+    REFUSED = "refused"  # reports of what could not be applied
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What the other end announced. `window` is how many un-acked events it accepts."""
+
+    protocol: int = 0
+    capabilities: frozenset[Capability] = frozenset()
+    window: int = WINDOW_OF_REFERENCE
+    principal_uid: str = ""
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this is a Go v0.9 peer, for which its quirks must be reproduced."""
+        return self.protocol == 0
+
+    def can(self, capability: Capability) -> bool:
+        """Whether both ends know *capability*."""
+        return capability in self.capabilities
+
+
+REFERENCE = PeerInfo()
+
+
+def announce(principal_uid: str = "", window: int = WINDOW_DEFAULT) -> dict[str, str]:
+    """The metadata that says what this end can do."""
+    metadata = {
+        METADATA_PROTOCOL: str(PROTOCOL),
+        METADATA_CAPABILITIES: ",".join(sorted(Capability)),
+        METADATA_WINDOW: str(window),
+    }
+    return metadata | ({METADATA_PRINCIPAL_UID: principal_uid} if principal_uid else {})
+
+
+def peer_from(metadata: Mapping[str, str]) -> PeerInfo:
+    """What the peer announced in *metadata*; the Go reference if nothing, or nothing readable."""
+    protocol = metadata.get(METADATA_PROTOCOL, "")
+    window = metadata.get(METADATA_WINDOW, "")
+    if not (protocol.isascii() and protocol.isdigit()) or int(protocol) == 0:
+        return REFERENCE
+    named = {name.strip() for name in metadata.get(METADATA_CAPABILITIES, "").split(",")}
+    return PeerInfo(
+        protocol=min(int(protocol), PROTOCOL),
+        capabilities=frozenset(capability for capability in Capability if capability in named),
+        window=min(max(int(window), 1), 65_536) if window.isascii() and window.isdigit() else WINDOW_OF_REFERENCE,
+        principal_uid=metadata.get(METADATA_PRINCIPAL_UID, ""),
+    )
