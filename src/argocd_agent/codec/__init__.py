@@ -3,6 +3,7 @@
 msgspec's decoder raises three unrelated exceptions on bad input; here they become `DecodeError`.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +27,14 @@ def decode_any(data: bytes | bytearray | memoryview | str, what: str = "JSON") -
     """The value in *data*, whatever its shape. Raises `DecodeError`."""
     try:
         return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"{what}: {error}") from error
+
+
+def decode_floats(data: bytes | str, what: str, read_float: Callable[[str], object]) -> Any:
+    """As `decode_any`, with *read_float* making a value of the text of each float. It may raise ValueError."""
+    try:
+        return msgspec.json.Decoder(float_hook=read_float).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"{what}: {error}") from error
 

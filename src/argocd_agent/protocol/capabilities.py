@@ -62,14 +62,19 @@ def announce(principal_uid: str = "", window: int = WINDOW_DEFAULT) -> dict[str,
 
 def peer_from(metadata: Mapping[str, str]) -> PeerInfo:
     """What the peer announced in *metadata*; the Go reference if nothing, or nothing readable."""
-    protocol = metadata.get(METADATA_PROTOCOL, "")
-    window = metadata.get(METADATA_WINDOW, "")
-    if not (protocol.isascii() and protocol.isdigit()) or int(protocol) == 0:
+    protocol = _number(metadata.get(METADATA_PROTOCOL, ""))
+    window = _number(metadata.get(METADATA_WINDOW, ""))
+    if not protocol:
         return REFERENCE
     named = {name.strip() for name in metadata.get(METADATA_CAPABILITIES, "").split(",")}
     return PeerInfo(
-        protocol=min(int(protocol), PROTOCOL),
+        protocol=min(protocol, PROTOCOL),
         capabilities=frozenset(capability for capability in Capability if capability in named),
-        window=min(max(int(window), 1), 65_536) if window.isascii() and window.isdigit() else WINDOW_OF_REFERENCE,
+        window=WINDOW_OF_REFERENCE if window is None else min(max(window, 1), 65_536),
         principal_uid=metadata.get(METADATA_PRINCIPAL_UID, ""),
     )
+
+
+def _number(text: str) -> int | None:
+    # Nine digits are more than any of these needs, and int() raises for thousands of them.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

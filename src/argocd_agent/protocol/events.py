@@ -31,6 +31,7 @@ class Target(StrEnum):
     TERMINAL = "terminal"
     HEARTBEAT = "heartbeat"
     ACK = "eventProcessed"
+    UNKNOWN = "unknown"  # never on the wire: what an envelope says whose target we do not know
 
 
 class EventType(StrEnum):

@@ -22,6 +22,7 @@ METADATA_AUTHORIZATION = "authorization"  # the bare access token, no "Bearer"
 METADATA_PROTOCOL = "argocd-agent-protocol"  # ours: protocol number, an integer
 METADATA_CAPABILITIES = "argocd-agent-capabilities"  # ours: names separated by commas
 METADATA_WINDOW = "argocd-agent-window"  # ours: un-acked events that the sender of this accepts
+METADATA_COMPRESSION = "argocd-agent-compression"  # ours: "gzip" asks for answers like that
 METADATA_PRINCIPAL_UID = "argocd-agent-principal-uid"  # ours: who the principal is
 
 # Annotations
@@ -51,6 +52,7 @@ CONFIGMAP_IDENTITY = "argocd-agent-principal-identity"
 CONFIGMAP_IDENTITY_KEY = "principal-uid"
 CONFIGMAP_BLOCKLIST = "argocd-agent-tls-blocklist"
 CONFIGMAP_GPG_KEYS = "argocd-gpg-keys-cm"
+CONFIGMAP_CONNECTIONS = "argocd-agent-connections"  # ours: who is connected, for people
 SECRET_CA = "argocd-agent-ca"
 SECRET_PRINCIPAL_TLS = "argocd-agent-principal-tls"
 SECRET_RESOURCE_PROXY_TLS = "argocd-agent-resource-proxy-tls"

@@ -1,0 +1,56 @@
+"""Bytes of whole events, computed from the wire contract (its section 12): ours must be the same to the last bit."""
+
+from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, Target, ack_of
+from argocd_agent.protocol.names import AGENT_SOURCE
+from argocd_agent.wire.cloudevents import decode, encode
+
+UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+HEARTBEAT = bytes.fromhex(
+    "0ac70112156167656e743a2f2f6167656e742d6d616e616765641a03312e302223696f2e6172676f70726f6a"
+    "2e6172676f63642d6167656e742e6576656e742e70696e672a190a0a64617461736368656d61120b2a096865"
+    "617274626561742a310a076576656e74696412261a2430663866616435622d643963622d343639662d613136"
+    "352d3730383637373238393530652a340a0a7265736f75726365696412261a2430663866616435622d643963"
+    "622d343639662d613136352d3730383637373238393530653200"
+)
+ACK = bytes.fromhex(
+    "0aba011a03312e302228696f2e6172676f70726f6a2e6172676f63642d6167656e742e6576656e742e70726f"
+    "6365737365642a1e0a0a64617461736368656d6112102a0e6576656e7450726f6365737365642a310a076576"
+    "656e74696412261a2430663866616435622d643963622d343639662d613136352d3730383637373238393530"
+    "652a340a0a7265736f75726365696412261a2430663866616435622d643963622d343639662d613136352d37"
+    "30383637373238393530653200"
+)
+RESYNC = bytes.fromhex(
+    "0a880212156167656e743a2f2f6167656e742d6d616e616765641a03312e302236696f2e6172676f70726f6a"
+    "2e6172676f63642d6167656e742e6576656e742e726571756573742d7265736f757263652d726573796e632a"
+    "250a0f64617461636f6e74656e747479706512121a106170706c69636174696f6e2f6a736f6e2a1e0a0a6461"
+    "7461736368656d6112102a0e7265736f75726365526573796e632a310a076576656e74696412261a24306638"
+    "66616435622d643963622d343639662d613136352d3730383637373238393530652a340a0a7265736f757263"
+    "65696412261a2430663866616435622d643963622d343639662d613136352d37303836373732383935306532"
+    "027b7d"
+)
+
+
+def an_event(target: Target, kind: EventType, data: bytes = b"", source: str = AGENT_SOURCE) -> Event:
+    return Event(target, kind, ResourceId(UUID), EventId(UUID), data=data, source=source)
+
+
+def test_heartbeat_of_an_agent() -> None:
+    event = an_event(Target.HEARTBEAT, EventType.PING)
+
+    assert encode(event) == HEARTBEAT
+    assert decode(HEARTBEAT) == event
+
+
+def test_ack_of_that_heartbeat_by_a_principal() -> None:
+    ack = ack_of(decode(HEARTBEAT))
+
+    assert encode(ack) == ACK
+    assert decode(ACK) == an_event(Target.ACK, EventType.PROCESSED, source="")
+
+
+def test_request_for_a_resync() -> None:
+    event = an_event(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, b"{}", source="")
+
+    assert encode(event, source=AGENT_SOURCE) == RESYNC
+    assert decode(RESYNC) == an_event(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, b"{}")

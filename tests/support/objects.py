@@ -1,0 +1,55 @@
+"""Builders of Kubernetes objects: a test names only what matters to it."""
+
+from typing import Any
+
+from argocd_agent.codec import encode
+from argocd_agent.protocol.names import ANNOTATION_PRINCIPAL_UID, ANNOTATION_SOURCE_UID
+from argocd_agent.resources.objects import Metadata, Object
+
+
+def an_application(
+    name: str = "guestbook",
+    namespace: str = "argocd",
+    *,
+    uid: str = "uid-1",
+    version: str = "1",
+    path: str = "guestbook",
+    destination: dict[str, str] | None = None,
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+    operation: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    finalizers: tuple[str, ...] | None = None,
+    deleting: bool = False,
+) -> Object:
+    """An Application of *path* in a repository that nobody fetches."""
+    wanted = {
+        "project": "default",
+        "source": {"repoURL": "https://git.example/repo", "path": path, "targetRevision": "HEAD"},
+        "destination": destination or {"name": "in-cluster", "namespace": "default"},
+        **(spec or {}),
+    }
+    fields = {"spec": encode(wanted)}
+    if status is not None:
+        fields["status"] = encode(status)
+    if operation is not None:
+        fields["operation"] = encode(operation)
+    metadata = Metadata(
+        name=name,
+        namespace=namespace,
+        uid=uid,
+        resource_version=version,
+        annotations=annotations,
+        labels=labels,
+        finalizers=finalizers,
+        deletion_timestamp="2026-01-01T00:00:00Z" if deleting else None,
+    )
+    return Object(metadata, fields)
+
+
+def a_mirror(name: str = "guestbook", *, source: str = "uid-1", principal: str = "hub-1", **more: Any) -> Object:
+    """An Application on a spoke that is the mirror of the source of UID *source*."""
+    annotations = {ANNOTATION_SOURCE_UID: source} | ({ANNOTATION_PRINCIPAL_UID: principal} if principal else {})
+    annotations |= more.pop("annotations", None) or {}
+    return an_application(name, **{"uid": "local-1", **more}, annotations=annotations)
