@@ -1,0 +1,132 @@
+"""A mirror that was changed or deleted on the spoke is put right, connected or not.
+
+Level-triggered: what is due is compared again when its turn comes, so a repair that is no longer needed does nothing.
+Two who fight over one Application do not melt the API server: the first repairs come at once, further ones within a
+minute after growing pauses.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from argocd_agent.agent.mirrors import Key, Mirror, Mirrors, mirror_of
+from argocd_agent.errors import EventDeferred, EventRefused
+from argocd_agent.peer.apply import Applier
+from argocd_agent.protocol.backoff import Backoff
+from argocd_agent.resources import application
+from argocd_agent.resources.identity import claimed
+from argocd_agent.resources.objects import Metadata, Object
+from argocd_agent.resources.plan import Action, Create, Nothing, Update
+from argocd_agent.resources.policy import Recreate
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log
+
+log = get_log("Agent")
+
+_AT_ONCE = 5  # repairs of one mirror within a minute before pauses begin
+_QUIET_SECONDS = 60.0
+_PAUSES = Backoff(first=1.0, factor=2.0, ceiling=30.0)
+
+
+@dataclass(slots=True)
+class _Case:
+    last: Object
+    due: float
+    repairs: int = 0
+    repaired_at: float = 0.0
+
+
+class Drift:
+    """Repairs mirrors. `check` names one that may be wrong; `run` until cancelled."""
+
+    def __init__(
+        self,
+        applier: Applier,
+        mirrors: Mirrors,
+        held: Mapping[Key, Object],
+        recreate: Recreate,
+        clock: Callable[[], float],
+    ) -> None:
+        self._applier, self._mirrors, self._held, self._recreate, self._clock = applier, mirrors, held, recreate, clock
+        self._cases: dict[Key, _Case] = {}
+        self._due: set[Key] = set()
+        self._wake = asyncio.Event()
+
+    def check(self, key: Key, last: Object) -> None:
+        """The mirror *key* may not be as the principal wants it; *last* is how it was seen."""
+        now = self._clock()
+        case = self._cases.get(key)
+        if case is None or now - case.repaired_at > _QUIET_SECONDS:
+            case = self._cases[key] = _Case(last, now)
+        case.last = last
+        extra = case.repairs - _AT_ONCE
+        case.due = now if extra < 0 else case.repaired_at + _PAUSES.delay(extra + 1)
+        self._due.add(key)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Repair what is due, until cancelled."""
+        while True:
+            self._wake.clear()
+            now = self._clock()
+            ready = [key for key in self._due if self._cases[key].due <= now]
+            self._due.difference_update(ready)
+            async with asyncio.TaskGroup() as tasks:
+                for key in ready:
+                    tasks.create_task(self._repair(key, self._cases[key]), name=f"put right {key}")
+            if ready:
+                continue
+            with contextlib.suppress(TimeoutError):  # not a failure: something fell due
+                async with asyncio.timeout_at(min((self._cases[key].due for key in self._due), default=None)):
+                    await self._wake.wait()
+
+    async def _repair(self, key: Key, case: _Case) -> None:
+        mirror = self._mirrors.get(key)
+        if mirror is None:
+            self._cases.pop(key, None)
+            return
+        case.repairs, case.repaired_at = case.repairs + 1, self._clock()
+        about = {fields.NAMESPACE: key[0], fields.NAME: key[1]}
+        try:
+            outcome = await self._applier.apply(
+                *key, self._held.get(key), lambda held: repair(mirror, held, case.last, self._recreate)
+            )
+        except EventDeferred as error:
+            log.warning("A mirror cannot be put right now", about | {fields.ERROR: str(error)})
+            case.due = self._clock() + _PAUSES.delay(case.repairs)
+            self._due.add(key)
+        except EventRefused as error:
+            log.error("A mirror cannot be put right", about | {fields.ERROR: str(error)})
+        else:
+            if not isinstance(outcome.action, Nothing):
+                what = "was deleted" if isinstance(outcome.action, Create) else "was changed"
+                log.info(f"An Application {what} on the spoke and has been put right", about)
+
+
+def repair(mirror: Mirror, held: Object | None, last: Object, recreate: Recreate) -> Action:
+    """What makes the spoke's copy as *mirror* says. *last*: how the object was before it went."""
+    if held is None:
+        return Create(_made_again(mirror, last, recreate))
+    if held.is_deleting or mirror_of(held) == mirror:
+        return Nothing("it is as the principal wants it")
+    fixed = held if mirror_of(held).spec == mirror.spec else held.with_fields({"spec": mirror.spec})
+    return Update(claimed(fixed, mirror.source_uid, mirror.principal_uid))
+
+
+def _made_again(mirror: Mirror, last: Object, recreate: Recreate) -> Object:
+    metadata = Metadata(
+        name=last.name,
+        namespace=last.namespace,
+        labels=last.metadata.labels,
+        annotations=last.metadata.annotations,
+        finalizers=application.shared_finalizers(last) or None,
+        owner_references=last.metadata.owner_references,
+    )
+    again = claimed(Object(metadata, last.fields), mirror.source_uid, mirror.principal_uid)
+    again = again.with_fields({"spec": mirror.spec})
+    if recreate is Recreate.CLEAR_STATUS:
+        return application.without_operation_state(again)
+    if recreate is Recreate.RESYNC:
+        return again.with_fields({"operation": b'{"sync":{}}'})
+    return again

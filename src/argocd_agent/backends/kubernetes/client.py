@@ -1,0 +1,340 @@
+"""The `Cluster` port on a real Kubernetes API: HTTP by aiohttp, JSON by msgspec, nothing between.
+
+One connection pool, made when first used, on the loop that uses it. At most `REQUESTS_AT_ONCE` requests are under way,
+more wait; watches have connections of their own. "Too many requests" is waited out as the server asks, a bounded
+number of times; 401 makes the credentials fresh, once. A request without an answer is not repeated: whether it
+took effect is unknown here, and the caller knows whether that matters. See `requests` for what is sent, `watch`
+for the life of a watch.
+"""
+
+import asyncio
+import io
+import random
+import socket
+import ssl
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from argocd_agent.backends.kubernetes import requests
+from argocd_agent.backends.kubernetes.config import KubeConfig
+from argocd_agent.backends.kubernetes.credentials import Credential, Credentials
+from argocd_agent.backends.kubernetes.requests import Request
+from argocd_agent.backends.kubernetes.throttle import TokenBucket
+from argocd_agent.backends.kubernetes.tls import context_for
+from argocd_agent.backends.kubernetes.watch import events, server_timeout_seconds
+from argocd_agent.backends.ports import EVERYTHING, Page, PatchType, Propagation, Scope, WatchEvent
+from argocd_agent.codec import decode
+from argocd_agent.errors import ClusterError, DecodeError, Unavailable
+from argocd_agent.protocol.names import USER_AGENT
+from argocd_agent.resources.kinds import Api
+from argocd_agent.resources.objects import Object, decode_object, object_from
+
+REQUESTS_AT_ONCE = 64  # a kube-apiserver takes 600 from everybody; 32 in parallel already saturate one
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 65.0  # a kube-apiserver gives up after 60 and says so
+KEEPALIVE_SECONDS = 60.0  # a kube-apiserver closes idle connections after 90
+PAUSES = 5  # how often a request waits because of 429
+LONGEST_PAUSE_SECONDS = 5.0
+LARGEST_ANSWER_BYTES = 512 << 20  # a page of 500 objects, each as large as etcd takes
+LARGE_BODY_BYTES = 1 << 18
+DEAD_AFTER_SECONDS = 30  # TCP: no sign of life from the other end for so long
+
+_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=None)
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    resourceVersion: str = ""  # noqa: N815  as on the wire
+    next: str = msgspec.field(default="", name="continue")
+
+
+class _List(msgspec.Struct, frozen=True):
+    metadata: _ListMeta
+    items: list[dict[str, msgspec.Raw]] | None = None
+
+
+class _Connections:
+    """A pool of connections that all show the same client certificate."""
+
+    def __init__(self, config: KubeConfig, credential: Credential) -> None:
+        self.certificate = (credential.certificate, credential.key)
+        tls: ssl.SSLContext | bool = context_for(config, credential) if config.is_tls else True
+        connector = aiohttp.TCPConnector(
+            limit=0, ssl=tls, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=_socket_that_notices_death
+        )
+        self.session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=[
+                ("Accept", requests.JSON),
+                # Within a cluster bandwidth is cheap, and compressing costs both ends more than it saves.
+                ("Accept-Encoding", "identity"),
+                ("User-Agent", USER_AGENT),
+                *config.user.impersonation,
+            ],
+        )
+
+
+class KubernetesCluster:
+    """One Kubernetes API as one user. *qps* and *burst* limit requests on our side; without *qps* there is no limit."""
+
+    def __init__(
+        self,
+        config: KubeConfig,
+        *,
+        qps: float | None = None,
+        burst: int | None = None,
+        field_manager: str = "argocd-agent",
+    ) -> None:
+        self._config = config
+        self._manager = field_manager
+        self._credentials = Credentials(config)
+        self._current: _Connections | None = None
+        self._retired: _Connections | None = None
+        self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._rate = (qps, burst if burst is not None else max(1, int(qps * 2))) if qps else None
+        self._bucket: TokenBucket | None = None
+        self._closed = asyncio.Event()
+        self._streams: set[aiohttp.StreamReader] = set()  # answers being read
+        self._proxy = config.proxy or None
+        self._server_name = config.server_name or None
+        url = URL(config.server)
+        self._address = f"{url.host}:{url.port}"
+
+    @property
+    def address(self) -> str:
+        """Host and port of the API server, for messages."""
+        return self._address
+
+    async def get(self, api: Api, namespace: str, name: str) -> Object:
+        return await self._object(requests.get(api, namespace, name))
+
+    async def list(self, api: Api, scope: Scope = EVERYTHING, *, limit: int = 500, token: str = "") -> Page:
+        request = requests.list_page(api, scope, limit, token)
+        body = await self._ask(request)
+        try:
+            page = decode(body, _List, "list")
+            items = tuple(object_from(item, "list item") for item in page.items or ())
+        except DecodeError as error:
+            raise Unavailable(f"cannot {request.what}: the server's answer is no list: {error}") from error
+        return Page(items, page.metadata.resourceVersion, page.metadata.next)
+
+    async def watch(self, api: Api, scope: Scope, since: str) -> AsyncGenerator[WatchEvent, None]:
+        """As the port says. An empty *since* starts with an ADDED for every object that is there."""
+        timeout_seconds = server_timeout_seconds(random.random())  # noqa: S311  spreads load, guards nothing
+        request = requests.watch(api, scope, since, timeout_seconds)
+        await self._wait_for_token()
+        response = await self._open(request, _WATCH_TIMEOUT)
+        clock = asyncio.get_running_loop().time
+        self._streams.add(response.content)
+        try:
+            async for event in events(response.content, request.what, timeout_seconds, clock):
+                yield event
+        except (aiohttp.ClientError, OSError) as error:
+            if not self._closed.is_set():
+                raise self._unreachable(request, error) from error
+        finally:
+            self._streams.discard(response.content)
+            _hang_up(response)
+
+    async def create(self, api: Api, obj: Object) -> Object:
+        return await self._object(requests.create(api, obj, self._manager))
+
+    async def update(self, api: Api, obj: Object, *, subresource: str = "") -> Object:
+        return await self._object(requests.update(api, obj, self._manager, subresource))
+
+    async def patch(
+        self, api: Api, namespace: str, name: str, patch: bytes, kind: PatchType, *, subresource: str = ""
+    ) -> Object:
+        return await self._object(requests.patch(api, namespace, name, patch, kind, self._manager, subresource))
+
+    async def delete(
+        self,
+        api: Api,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        version: str = "",
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> None:
+        await self._ask(requests.delete(api, namespace, name, uid, version, propagation))
+
+    async def close(self) -> None:
+        self._closed.set()
+        # aiohttp forgets who reads from a connection that it closes, and they would wait for ever.
+        for stream in self._streams:
+            stream.set_exception(aiohttp.ClientConnectionError("closed by us"))
+        await self._credentials.close()
+        for connections in (self._current, self._retired):
+            if connections is not None:
+                await connections.session.close()
+        self._current = self._retired = None
+
+    async def _object(self, request: Request) -> Object:
+        body = await self._ask(request)
+        try:
+            return decode_object(body, "answer")
+        except DecodeError as error:
+            raise Unavailable(f"cannot {request.what}: the server's answer is no object: {error}") from error
+
+    async def _ask(self, request: Request) -> bytes:
+        await self._wait_for_token()
+        async with self._slots:
+            response = await self._open(request, _REQUEST_TIMEOUT)
+            self._streams.add(response.content)
+            try:
+                return await _read(response)
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._unreachable(request, error) from error
+            finally:
+                self._streams.discard(response.content)
+                response.release()
+
+    async def _open(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """The response to *request*, a success, its body not yet read. Raises the error that any other stands for."""
+        is_renewed = False
+        pauses = 0
+        while True:
+            credential = await self._credentials.current()
+            response = await self._send(request, credential, timeout)
+            if 200 <= response.status < 300:
+                return response
+            error = await self._failure(request, response)
+            if response.status == 401 and not is_renewed:
+                is_renewed = True
+                self._credentials.forget(credential)
+            elif response.status == 429 and error.retry_after_seconds is not None and pauses < PAUSES:
+                pauses += 1
+                await self._pause(min(error.retry_after_seconds, LONGEST_PAUSE_SECONDS))
+            else:
+                raise error
+
+    async def _send(
+        self, request: Request, credential: Credential, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        if self._closed.is_set():
+            raise Unavailable(f"cannot {request.what}: the connection to {self._address} was closed by us")
+        session = (await self._connections(credential)).session
+        headers = {"Authorization": credential.authorization} if credential.authorization else {}
+        if request.body:
+            headers["Content-Type"] = request.content_type
+        query = f"?{request.query}" if request.query else ""
+        try:
+            return await session.request(
+                request.method,
+                URL(f"{self._config.server}{request.path}{query}", encoded=True),
+                data=_body(request),
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
+                server_hostname=self._server_name,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(request, error) from error
+
+    async def _failure(self, request: Request, response: aiohttp.ClientResponse) -> ClusterError:
+        try:
+            body = await _read(response)
+        except (aiohttp.ClientError, OSError):
+            body = b""  # the status line is enough to say what happened
+        finally:
+            response.release()
+        return requests.failure(request, response.status, body, response.headers.get("Retry-After", ""))
+
+    async def _connections(self, credential: Credential) -> _Connections:
+        """The pool for *credential*. When the certificate changes, the pool before it stays for what is under way."""
+        current = self._current
+        if current is not None and current.certificate == (credential.certificate, credential.key):
+            return current
+        made = self._current = _Connections(self._config, credential)
+        outdated, self._retired = self._retired, current
+        if outdated is not None:
+            await outdated.session.close()
+        return made
+
+    async def _wait_for_token(self) -> None:
+        if self._rate is not None:
+            now = asyncio.get_running_loop().time()
+            if self._bucket is None:
+                self._bucket = TokenBucket(*self._rate, now)
+            await self._pause(self._bucket.take(now))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until `close`."""
+        if seconds > 0:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._closed.wait()
+            except TimeoutError:
+                return
+
+    def _unreachable(self, request: Request, error: Exception) -> Unavailable:
+        return Unavailable(f"cannot {request.what}: {_network_failure(self._address, error)}")
+
+
+def _body(request: Request) -> bytes | io.BytesIO | None:
+    """Large ones as a file: aiohttp writes bytes in one go, and nothing else would run meanwhile."""
+    return io.BytesIO(request.body) if len(request.body) > LARGE_BODY_BYTES else request.body or None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    read_bytes = 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        read_bytes += len(chunk)
+        if read_bytes > LARGEST_ANSWER_BYTES:
+            response.close()
+            raise aiohttp.ClientPayloadError(f"the answer is larger than {LARGEST_ANSWER_BYTES} bytes")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """End a watch without TLS's farewell: the server, which may have more to say, would be waited for."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
+def _network_failure(address: str, error: Exception) -> str:
+    """What went wrong on the way to *address*, in words for the person who has to put it right."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            verification: Any = error.certificate_error
+            reason = getattr(verification, "verify_message", "") or str(verification)
+            return (
+                f"the TLS certificate of {address} cannot be verified: {reason} (is the certificate authority right?)"
+            )
+        case aiohttp.ClientSSLError():
+            return f"TLS with {address} failed: {error.os_error}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"no connection to {address}: the host cannot be found: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {address}: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return f"the proxy does not lead to {address}: {error}"
+        case TimeoutError():
+            return f"no answer from {address} in time"
+        case aiohttp.ServerDisconnectedError():
+            return f"{address} closed the connection without an answer"
+        case OSError():
+            return f"the connection to {address} broke: {error.strerror or error}"
+    return f"the connection to {address} broke: {error or type(error).__name__}"
+
+
+def _socket_that_notices_death(info: Any) -> socket.socket:
+    """A TCP socket that fails when the other end is silently gone; watches would wait for minutes otherwise."""
+    made = socket.socket(*info[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": DEAD_AFTER_SECONDS * 1000}
+    for name, value in options.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made

@@ -1,0 +1,148 @@
+"""Anti-entropy between two of our own ends: digests are compared, what differs is sent again.
+
+Each tree has a source, which announces its digest, and a holder, which answers with its entries where the two differ;
+the source then sends what the holder lacks or has wrong. A bug or a lost watch event heals at the next round.
+Checksums are computed once per version of an object. Bounded by the number of objects.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterable, Sequence
+
+from argocd_agent.errors import EventDiscarded, EventRefused
+from argocd_agent.peer.link import Link, payload_of
+from argocd_agent.protocol.capabilities import Capability
+from argocd_agent.protocol.digest import DigestTree, Entry, Repairs, differing, repairs
+from argocd_agent.protocol.events import Event, EventType, Target
+from argocd_agent.resources.checksum import digest_checksum
+from argocd_agent.resources.objects import Object
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log
+from argocd_agent.wire.antientropy import Digest, DigestEntries, DigestEntry
+from argocd_agent.wire.antientropy import Tree as TreeName
+
+log = get_log("Resync")
+
+SPEC: TreeName = "spec"
+STATUS: TreeName = "status"
+
+
+class Tree:
+    """One set of objects that both ends hold.
+
+    *objects* yields them; *key* names one alike on both ends, *uid* is that of its source, *parts* is what counts.
+    """
+
+    def __init__(
+        self,
+        objects: Callable[[], Iterable[Object]],
+        key: Callable[[Object], str],
+        uid: Callable[[Object], str],
+        parts: Callable[[Object], tuple[bytes, ...]],
+    ) -> None:
+        self._objects, self._key, self._uid, self._parts = objects, key, uid, parts
+        self._sums: dict[str, tuple[str, str, bytes]] = {}
+
+    def build(self) -> tuple[DigestTree, dict[str, Object]]:
+        """The tree as of now, and the objects in it by their key."""
+        tree, held = DigestTree(), {}
+        sums: dict[str, tuple[str, str, bytes]] = {}
+        for obj in self._objects():
+            key = self._key(obj)
+            known = self._sums.get(key)
+            if known is None or known[:2] != (obj.uid, obj.version):
+                known = (obj.uid, obj.version, digest_checksum(self._parts(obj)))
+            sums[key], held[key] = known, obj
+            tree.set(key, self._uid(obj), known[2])
+        self._sums = sums
+        return tree, held
+
+
+Repairer = Callable[[Repairs, dict[str, Object]], None]
+
+
+class AntiEntropy:
+    """Compares trees with one peer.
+
+    *ours*: the trees that we are the source of, each with what repairs the peer. *theirs*: those that we hold.
+    *is_open*: whether comparing makes sense now.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        ours: dict[TreeName, tuple[Tree, Repairer]],
+        theirs: dict[TreeName, Tree],
+        principal_uid: str = "",
+        is_open: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._link, self._ours, self._theirs = link, ours, theirs
+        self._principal_uid, self._is_open = principal_uid, is_open
+
+    async def run(self, interval_seconds: float) -> None:
+        """Compare now, and then after every interval (0: only now), a tenth more or less, until cancelled."""
+        while True:
+            self.announce()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(
+                    interval_seconds * (0.9 + random.random() / 5) if interval_seconds else None
+                ):
+                    await asyncio.get_running_loop().create_future()
+
+    def announce(self) -> None:
+        """Tell the peer what we have, if it understands."""
+        if not self._link.peer.can(Capability.DIGEST) or not self._is_open():
+            return
+        for name, (tree, _) in self._ours.items():
+            built, _ = tree.build()
+            payload = Digest(tree=name, buckets=built.buckets(), principal_uid=self._principal_uid)
+            self._link.put(self._link.message(Target.RESYNC, EventType.DIGEST, payload, key=f"digest/{name}"))
+
+    async def handle(self, event: Event) -> None:
+        """Answer a digest, or repair after an answer. Raises `EventRefused`, `EventDiscarded`."""
+        if not self._is_open():
+            raise EventDiscarded("digests are not compared with this peer now")
+        if event.type == EventType.DIGEST:
+            self._compare(payload_of(event, Digest))
+        elif event.type == EventType.DIGEST_ENTRIES:
+            self._repair(payload_of(event, DigestEntries))
+        else:
+            raise EventDiscarded(f"{event.type!r} is no part of comparing digests")
+
+    def _compare(self, digest: Digest) -> None:
+        tree = self._theirs.get(digest.tree)
+        if tree is None:
+            raise EventRefused(f"digest of tree {digest.tree!r}: expected one of {', '.join(self._theirs)}")
+        built, _ = tree.build()
+        buckets = differing(built.buckets(), digest.buckets)
+        if not buckets:
+            return
+        entries = tuple(DigestEntry(e.key, e.uid, e.checksum) for e in built.entries(buckets))
+        payload = DigestEntries(tree=digest.tree, buckets=tuple(buckets), entries=entries)
+        self._link.put(
+            self._link.message(Target.RESYNC, EventType.DIGEST_ENTRIES, payload, key=f"entries/{digest.tree}")
+        )
+
+    def _repair(self, answer: DigestEntries) -> None:
+        if answer.tree not in self._ours:
+            raise EventRefused(f"entries of tree {answer.tree!r}: expected one of {', '.join(self._ours)}")
+        tree, repairer = self._ours[answer.tree]
+        built, held = tree.build()
+        theirs = [Entry(e.key, e.uid, e.checksum) for e in answer.entries]
+        found = repairs(built.entries(answer.buckets), theirs, answer.buckets)
+        _log(answer.tree, found, answer.buckets)
+        repairer(found, held)
+
+
+def _log(tree: str, found: Repairs, buckets: Sequence[int]) -> None:
+    log.info(
+        f"The {tree} tree differs and is repaired",
+        {
+            fields.MISSING: len(found.missing),
+            fields.DIFFERENT: len(found.different),
+            fields.EXTRA: len(found.extra),
+            fields.BUCKETS: len(buckets),
+        },
+    )

@@ -1,0 +1,78 @@
+"""What the hub tells people about its agents' connections: one ConfigMap, a line of JSON per agent.
+
+`kubectl get configmap argocd-agent-connections -o yaml` shows since when an agent is connected, or was last seen. It is
+written at most once a second, whatever happens, with the newest state; a failed write is tried again at the next.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from argocd_agent.backends.ports import Cluster
+from argocd_agent.codec import encode
+from argocd_agent.errors import ClusterError, NotFound
+from argocd_agent.protocol.events import AgentName
+from argocd_agent.protocol.names import CONFIGMAP_CONNECTIONS
+from argocd_agent.resources.kinds import CONFIGMAPS
+from argocd_agent.resources.objects import Metadata, new_object
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log
+
+log = get_log("Server")
+
+_INTERVAL_SECONDS = 1.0
+
+
+class Connections:
+    """Keeps the ConfigMap in *namespace* true. `run` until cancelled."""
+
+    def __init__(self, cluster: Cluster, namespace: str, now: Callable[[], str]) -> None:
+        self._cluster, self._namespace, self._now = cluster, namespace, now
+        self._changes: dict[AgentName, str | None] = {}
+        self._wake = asyncio.Event()
+
+    def connected(self, agent: AgentName, address: str) -> None:
+        """*agent* is here now."""
+        self._note(agent, status="connected", address=address)
+
+    def disconnected(self, agent: AgentName, reason: str) -> None:
+        """*agent* has gone."""
+        self._note(agent, status="disconnected", reason=reason)
+
+    def forgotten(self, agent: AgentName) -> None:
+        """*agent* is no longer registered."""
+        self._changes[agent] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write what changed, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            changes, self._changes = self._changes, {}
+            try:
+                await self._write(changes)
+            except ClusterError as error:
+                log.warning("The connections of agents cannot be written down", {fields.ERROR: str(error)})
+                self._changes = changes | self._changes
+                self._wake.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_INTERVAL_SECONDS):
+                    await asyncio.get_running_loop().create_future()
+
+    def _note(self, agent: AgentName, **facts: str) -> None:
+        self._changes[agent] = encode({**facts, "since": self._now()}).decode()
+        self._wake.set()
+
+    async def _write(self, changes: dict[AgentName, str | None]) -> None:
+        try:
+            found = await self._cluster.get(CONFIGMAPS, self._namespace, CONFIGMAP_CONNECTIONS)
+        except NotFound:
+            data = {str(agent): text for agent, text in changes.items() if text is not None}
+            metadata = Metadata(name=CONFIGMAP_CONNECTIONS, namespace=self._namespace)
+            await self._cluster.create(CONFIGMAPS, new_object(CONFIGMAPS, metadata, data=data))
+            return
+        held = found.look("data")
+        merged = {**(held if isinstance(held, dict) else {}), **changes}
+        data = {agent: text for agent, text in merged.items() if text is not None}
+        await self._cluster.update(CONFIGMAPS, found.with_fields({"data": encode(data)}))

@@ -1,0 +1,52 @@
+"""Names of log fields, the same in every line of both programs. The reference's where it has one."""
+
+MODULE = "module"
+AGENT = "agent"
+MODE = "mode"
+CLIENT_ADDRESS = "clientAddr"
+AGENT_VERSION = "agent_version"
+FINGERPRINT = "fingerprint"
+SESSION = "session_uuid"
+ADDRESS = "address"
+VERSION = "version"
+
+CATEGORY = "log_category"  # actions, events or informers
+ACTION = "action"
+KIND = "resource_type"
+NAMESPACE = "namespace"
+NAME = "name"
+DETAIL = "detail"
+
+DIRECTION = "direction"  # send or recv
+EVENT_ID = "event_id"
+EVENT_TARGET = "event_target"
+EVENT_TYPE = "event_type"
+RESOURCE_ID = "resource_id"
+
+CLUSTER = "cluster"
+BUCKETS = "buckets"
+COUNT = "count"
+DIFFERENT = "different"
+EXTRA = "extra"
+MISSING = "missing"
+RETRY_SECONDS = "retry_seconds"
+ERROR = "error"
+METHOD = "method"
+REASON = "reason"
+SECONDS = "seconds"
+SECRET = "secret"
+SETTING = "setting"
+UID = "uid"
+
+CATEGORY_ACTIONS = "actions"
+CATEGORY_EVENTS = "events"
+CATEGORY_INFORMERS = "informers"
+SEND = "send"
+RECV = "recv"
+
+# Comparing two copies
+TREE = "tree"
+MISSING = "missing"
+DIFFERENT = "different"
+EXTRA = "extra"
+BUCKETS = "buckets"
