@@ -1,1 +1,13 @@
-"""The spoke: the program beside a workload cluster's Argo CD that dials the principal."""
+"""The spoke. Start reading at run.py.
+
+run          builds the parts and runs them in one task group
+config       everything that can be set
+keys         the agent's certificate and the principal's CA, current without a restart
+connection   dial, authenticate, one session after another
+inbound      what the principal sends → what is done about it
+outbound     what changes on the spoke → what the principal is told
+mirrors      what the principal last said about each Application
+drift        a mirror that was changed or deleted on the spoke is put right
+resync       both sides brought up to date on connecting, and now and then
+buffer       statuses held back to one in an interval, if so set
+"""

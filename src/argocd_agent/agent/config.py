@@ -10,6 +10,7 @@ from argocd_agent.agent.unserved import AgentUnserved, check_unserved
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, check_versions, cipher_suites
 from argocd_agent.protocol.modes import Mode
+from argocd_agent.protocol.names import SECRET_CA, SECRET_CLIENT_TLS
 from argocd_agent.settings import program
 from argocd_agent.settings.declare import (
     a_port,
@@ -110,7 +111,7 @@ class AgentConfig(AgentUnserved):
     )
     root_ca_secret_name: str = setting(
         "tls.root-ca-secret-name",
-        "argocd-agent-ca",
+        SECRET_CA,
         "Secret of the principal's CA. Read again on change.",
         text,
         flag="--root-ca-secret-name",
@@ -126,7 +127,7 @@ class AgentConfig(AgentUnserved):
     )
     tls_secret_name: str = setting(
         "tls.secret-name",
-        "argocd-agent-client-tls",
+        SECRET_CLIENT_TLS,
         "Secret of our certificate and key. Read again on change.",
         text,
         guards=True,

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError, KeyMaterialError, TransportError
@@ -28,7 +28,7 @@ log = get_log("Connector")
 # A stream that ends sooner than this did not prove that the principal wants us: the pauses go on growing.
 _PROVEN_SECONDS = 5.0
 
-Serve = Callable[[EventStream, Subject], Awaitable[str]]
+Serve = Callable[[EventStream], Coroutine[None, None, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Connection:
         kind = "reference" if stream.peer.is_reference else f"protocol {stream.peer.protocol}"
         about = {fields.AGENT: subject.agent, fields.ADDRESS: channel.address, fields.VERSION: kind}
         log.info("Connected to the principal", about)
-        session = asyncio.create_task(self._session(stream, subject), name="session with the principal")
+        session = asyncio.create_task(self._serve(stream), name="session with the principal")
         renewed = asyncio.create_task(self._renewed.wait(), name="wait for new certificates")
         try:
             await asyncio.wait({session, renewed}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,9 +125,6 @@ class Connection:
             renewed.cancel()
             session.cancel()
             await asyncio.gather(session, renewed, return_exceptions=True)
-
-    async def _session(self, stream: EventStream, subject: Subject) -> str:
-        return await self._serve(stream, subject)
 
     def _lost(self, reason: str) -> None:
         if self.is_connected:

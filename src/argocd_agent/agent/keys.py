@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import KeyMaterialError
-from argocd_agent.peer.material import Material, NotReadYet, Piece
+from argocd_agent.peer.material import Material, Missing, Piece
 from argocd_agent.peer.program import reporter
-from argocd_agent.pki.glance import check_validity
+from argocd_agent.pki.glance import certificates_in, check_validity
 from argocd_agent.pki.tls import ClientTls, check_pair
-from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 
 log = get_log("Keys")
+
+T = TypeVar("T")
 
 CERTIFICATE, CA = "certificate of the agent", "CA of the principal"
 
@@ -56,17 +58,11 @@ class Keys:
     def _changed(self) -> None:
         if self._config.insecure_plaintext:
             return
-        try:
-            new = self._new_tls()
-        except NotReadYet:
+        certificate = self._usable(CERTIFICATE, self._certificate)
+        ca = self._usable(CA, self._ca) if CA in self.parts else ""
+        if certificate is None or ca is None:
             return
-        except KeyMaterialError as error:
-            if self._tls is None:
-                part = CERTIFICATE if CERTIFICATE in str(error) else CA
-                reporter(self._health, part)(str(error))
-            else:
-                log.error("New certificates cannot be used; the last ones stay in use", {fields.ERROR: str(error)})
-            return
+        new = self._client_tls(certificate, ca)
         if new == self._tls:
             return
         is_new, self._tls = self._tls is not None, new
@@ -75,24 +71,46 @@ class Keys:
             log.info("The agent's certificate, or the CA of the principal, was replaced")
             self._renewed()
 
-    def _new_tls(self) -> ClientTls:
+    def _usable(self, part: str, read: Callable[[], T]) -> T | None:
+        """What *read* gives; None, and reported, where it cannot be used."""
+        report = reporter(self._health, part)
+        try:
+            value = read()
+        except Missing:
+            return None  # said already, by whoever looks for it
+        except KeyMaterialError as error:
+            report(f"{error}{'; the last one stays in use' if self._tls is not None else ''}")
+            return None
+        report(None)
+        return value
+
+    def _certificate(self) -> tuple[str, str]:
+        """Certificate and key, or two empty texts where none is needed."""
+        pair = self._material.get(CERTIFICATE)
+        if not pair:
+            return "", ""
+        certificate, key = _text(pair["tls.crt"]), _text(pair["tls.key"])
+        where = self._material.where(CERTIFICATE)
+        check_pair(certificate, key, where)
+        check_validity(certificate, datetime.now(UTC), where)
+        return certificate, key
+
+    def _ca(self) -> str:
+        ca = "\n".join(_text(value) for value in self._material.get(CA).values())
+        certificates_in(ca, self._material.where(CA))
+        return ca
+
+    def _client_tls(self, certificate: tuple[str, str], ca: str) -> ClientTls:
         config, material = self._config, self._material
-        certificate = key = ca = ""
-        if pair := material.get(CERTIFICATE):
-            certificate, key = _text(pair["tls.crt"]), _text(pair["tls.key"])
-            check_pair(certificate, key, material.where(CERTIFICATE))
-            check_validity(certificate, datetime.now(UTC), material.where(CERTIFICATE))
-        if CA in self.parts:
-            ca = "\n".join(_text(value) for value in material.get(CA).values())
         return ClientTls(
             ca_pem=ca,
-            certificate_pem=certificate,
-            key_pem=key,
+            certificate_pem=certificate[0],
+            key_pem=certificate[1],
             verify=not config.insecure_tls,
             minimum=config.tls_minimum,
             maximum=config.tls_maximum,
             ciphers=config.tls_ciphers,
-            where=material.where(CERTIFICATE) if certificate else CERTIFICATE,
+            where=material.where(CERTIFICATE),
             where_ca=material.where(CA) if ca else CA,
         )
 

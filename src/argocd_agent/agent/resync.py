@@ -14,6 +14,19 @@ from argocd_agent.peer.reconcile import SPEC, STATUS, AntiEntropy, Tree
 from argocd_agent.protocol.digest import Repairs
 from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.inventory import Inventory, ResourceKey
+from argocd_agent.protocol.modes import Mode, Role
+from argocd_agent.protocol.resync import (
+    Held,
+    Opening,
+    Surroundings,
+    UpdateRequest,
+    answer_resync_request,
+    answer_synced_resource,
+    check,
+    openings,
+    place_of_synced,
+)
+from argocd_agent.protocol.resync import SyncedResource as Synced
 from argocd_agent.resources import application
 from argocd_agent.resources.checksum import spec_checksum
 from argocd_agent.resources.identity import principal_uid, source_uid
@@ -27,10 +40,18 @@ class Resync:
     """One for the spoke. *held*: its Applications as last seen."""
 
     def __init__(
-        self, link: Link, outbound: Outbound, mapping: SpokeMapping, held: Mapping[Key, Object], interval_seconds: float
+        self,
+        link: Link,
+        outbound: Outbound,
+        mapping: SpokeMapping,
+        held: Mapping[Key, Object],
+        *,
+        interval_seconds: float,
+        ignore_unmanaged: bool,
     ) -> None:
-        self._link, self._outbound, self._mapping, self._held = link, outbound, mapping, held
-        self._interval = interval_seconds
+        self._link, self._outbound, self._held = link, outbound, held
+        self._interval, self._ignore_unmanaged = interval_seconds, ignore_unmanaged
+        self._at = Surroundings(Role.AGENT, agent="", home=mapping.home)
         self._is_first = True
 
         def key(obj: Object) -> str:
@@ -44,16 +65,15 @@ class Resync:
 
     def opened(self) -> None:
         """A session has begun: what the principal may have missed is put right."""
-        first, self._is_first = self._is_first, False
-        if not first or not self._link.peer.is_reference:
-            return
-        inventory = Inventory()
-        for obj in self._mirrors():
-            inventory.put(ResourceKey(APPLICATION.name, obj.namespace, obj.name, source_uid(obj)))
-            self._ask_for(obj)
-            self._link.put(self._outbound.status_of(obj))
-        payload = RequestSyncedResourceList(checksum=inventory.checksum())
-        self._link.put(self._link.message(Target.RESYNC, EventType.REQUEST_SYNCED_RESOURCE_LIST, payload))
+        is_first, self._is_first = self._is_first, False
+        for opening in openings(Role.AGENT, Mode.MANAGED, is_first, self._link.peer):
+            if opening is Opening.UPDATE_REQUESTS:
+                self._ask_about_all()
+                for obj in self._mirrors():
+                    self._link.put(self._outbound.status_of(obj))
+            elif opening is Opening.LIST_REQUEST:
+                payload = RequestSyncedResourceList(checksum=self._inventory().checksum())
+                self._link.put(self._link.message(Target.RESYNC, EventType.REQUEST_SYNCED_RESOURCE_LIST, payload))
 
     async def beside(self) -> None:
         """Compare digests as long as the session lasts."""
@@ -63,39 +83,43 @@ class Resync:
         """A resync message of the principal. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in (EventType.DIGEST, EventType.DIGEST_ENTRIES):
             await self._entropy.handle(event)
-        elif event.type == EventType.REQUEST_RESOURCE_RESYNC:
-            for obj in self._mirrors():
-                self._ask_for(obj)
-        elif event.type == EventType.RESPONSE_SYNCED_RESOURCE:
-            self._is_there(payload_of(event, SyncedResource))
+            return
+        check(event.type, Role.AGENT, Mode.MANAGED)
+        if event.type == EventType.REQUEST_RESOURCE_RESYNC:
+            self._ask_about_all()
         else:
-            raise EventRefused(f"{event.type!r} is not what a principal asks of a managed agent")
+            self._is_there(payload_of(event, SyncedResource))
 
-    def _is_there(self, resource: SyncedResource) -> None:
-        """The principal has *resource*: ask for it, unless what is here is the same."""
-        if resource.kind != APPLICATION.name:
-            raise EventRefused(
-                f"resync of {resource.kind} {resource.name!r}: this agent serves {APPLICATION.name} only"
-            )
-        held = self._held.get((self._mapping.spoke_namespace(resource.namespace), resource.name))
-        if held is not None and source_uid(held):
-            self._ask_for(held)
-        elif held is None:
-            self._ask(RequestUpdate(name=resource.name, namespace=resource.namespace, uid="", kind=resource.kind))
-
-    def _ask_for(self, obj: Object) -> None:
-        self._ask(
-            RequestUpdate(
-                name=obj.name,
-                namespace=obj.namespace,
-                uid=source_uid(obj),
-                kind=APPLICATION.name,
-                checksum=spec_checksum(obj, APPLICATION),
-            )
+    def _is_there(self, payload: SyncedResource) -> None:
+        """The principal has this resource: ask for it, unless what is here is the same."""
+        if payload.kind != APPLICATION.name:
+            raise EventRefused(f"resync of {payload.kind} {payload.name!r}: this agent serves {APPLICATION.name} only")
+        resource = Synced(payload.kind, payload.namespace, payload.name, payload.uid)
+        held = self._held.get(place_of_synced(resource, self._at))
+        request = answer_synced_resource(
+            resource, None if held is None else _held(held), self._at, ignore_unmanaged=self._ignore_unmanaged
         )
+        if request is not None:
+            self._ask(request)
 
-    def _ask(self, payload: RequestUpdate) -> None:
+    def _ask_about_all(self) -> None:
+        for request in answer_resync_request((_held(obj) for obj in self._mirrors()), self._at):
+            self._ask(request)
+
+    def _ask(self, request: UpdateRequest) -> None:
+        payload = RequestUpdate(
+            name=request.name,
+            namespace=request.namespace,
+            uid=request.uid,
+            kind=request.kind,
+            checksum=request.checksum,
+        )
         self._link.put(self._link.message(Target.RESYNC, EventType.REQUEST_UPDATE, payload))
+
+    def _inventory(self) -> Inventory:
+        return Inventory(
+            ResourceKey(APPLICATION.name, obj.namespace, obj.name, source_uid(obj)) for obj in self._mirrors()
+        )
 
     def _mirrors(self) -> Iterator[Object]:
         return (obj for obj in list(self._held.values()) if source_uid(obj))
@@ -108,3 +132,7 @@ class Resync:
     def _repair(self, found: Repairs, held: Mapping[str, Object]) -> None:
         for entry in found.different:
             self._link.put(self._outbound.status_of(held[entry.key]))
+
+
+def _held(obj: Object) -> Held:
+    return Held(APPLICATION.name, obj.namespace, obj.name, source_uid(obj), spec_checksum(obj, APPLICATION))

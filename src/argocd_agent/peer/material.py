@@ -19,8 +19,8 @@ from argocd_agent.resources.kinds import SECRETS
 from argocd_agent.resources.objects import Object
 
 
-class NotReadYet(KeyMaterialError):
-    """Nothing is known about the piece so far: neither that it is there nor that it is not."""
+class Missing(KeyMaterialError):
+    """The piece has not been read yet, or is not there; that has been reported already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,9 @@ class Material:
         self._observers = {p.name: self._observer(p) for p in pieces if p.files is None}
 
     def get(self, name: str) -> Mapping[str, bytes]:
-        """The fields of piece *name*. Raises `KeyMaterialError` that says what is missing where."""
+        """The fields of piece *name*. Raises `Missing`, which says what is missing where."""
         if name not in self._values:
-            if name not in self._problems:
-                raise NotReadYet(f"{self.where(name)}: not read yet")
-            raise KeyMaterialError(self._problems[name])
+            raise Missing(self._problems.get(name, f"{self.where(name)}: not read yet"))
         return self._values[name]
 
     def where(self, name: str) -> str:

@@ -49,13 +49,13 @@ def reporter(health: Health, part: str) -> Callable[[str | None], None]:
 
 @contextlib.asynccontextmanager
 async def pages(
-    config: ProgramConfig, health: Health, is_healthy: Callable[[], bool], registry: Registry
+    config: ProgramConfig, health: Health, is_healthy: Callable[[], bool], registry: Registry | None
 ) -> AsyncIterator[None]:
-    """Serve health, and metrics if they are on, until the end of the block."""
+    """Serve health, and metrics if there are any, until the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
         shown = health_pages(health, is_healthy)
         await stack.enter_async_context(serving(shown, config.health_host, config.healthz_port, "--healthz-port"))
-        if config.metrics_port:
+        if registry is not None:
             shown = metrics_pages(registry)
             await stack.enter_async_context(serving(shown, config.health_host, config.metrics_port, "--metrics-port"))
         yield

@@ -100,7 +100,7 @@ class Session:
         finally:
             self._link.is_connected = False
             self._link.outbox.disconnected()
-            await self._stream.close("the session has ended")
+            await self._stream.close(reason)
         return reason
 
     async def _read(self) -> None:

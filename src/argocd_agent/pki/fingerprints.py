@@ -12,6 +12,8 @@ from cryptography.x509.oid import NameOID
 
 from argocd_agent.errors import KeyMaterialError
 
+Certificate = x509.Certificate
+
 # In the order in which Go prints them, whatever their order in the certificate.
 _ORDER: tuple[tuple[str, x509.ObjectIdentifier], ...] = (
     ("SERIALNUMBER", NameOID.SERIAL_NUMBER),

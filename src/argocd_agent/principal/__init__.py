@@ -2,12 +2,14 @@
 
 run          builds the parts and runs them in one task group
 config       everything that can be set
+keys         the principal's certificate, the CA of agents and the key of tokens, current without a restart
+gatekeeper   who may come in, and with which tokens; auth: the methods by which an agent proves who it is
 agents       who is connected: join, leave, look up
+sessions     one agent's stream, from open to close
 clusters     which agents are registered, by Argo CD's cluster Secrets
 outbound     what changes on the hub → events for the agent concerned
 inbound      what agents send → what is done about it on the hub
-gatekeeper   who may come in, and with which tokens
+resync       both sides brought up to date on connecting, and now and then
 identity     who this principal is
 connections  what the hub tells people about its agents' connections
-auth         methods by which an agent proves who it is
 """

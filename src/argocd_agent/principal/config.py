@@ -10,8 +10,9 @@ from typing import ClassVar
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, cipher_suites
 from argocd_agent.principal.unserved import PrincipalUnserved, check_unserved
+from argocd_agent.protocol.names import SECRET_CA, SECRET_JWT, SECRET_PRINCIPAL_TLS
 from argocd_agent.settings import program
-from argocd_agent.settings.declare import at_least, more_than_zero, not_empty, port_or_zero, setting, verify
+from argocd_agent.settings.declare import Served, at_least, more_than_zero, not_empty, port_or_zero, setting, verify
 from argocd_agent.settings.values import Method, boolean, duration, integer, method, patterns, port, text
 
 METHODS = ("mtls", "header", "userpass")
@@ -70,9 +71,11 @@ class PrincipalConfig(PrincipalUnserved):
     event_processors: int = setting(
         "event-processors",
         10,
-        "Events from agents that are processed at one time, over all agents.",
+        "The reference's bound of events processed at one time. Here --max-concurrent-writes bounds writes instead, so "
+        "that one agent's slow events do not hold up another's.",
         integer,
         check=more_than_zero,
+        served=Served.NOT_YET,
     )
 
     # Who gets in
@@ -106,7 +109,7 @@ class PrincipalConfig(PrincipalUnserved):
     # Our certificate, and the CA of agents
     tls_secret_name: str = setting(
         "tls.secret-name",
-        "argocd-agent-principal-tls",
+        SECRET_PRINCIPAL_TLS,
         "Secret of our certificate and key. Read again on change.",
         text,
         guards=True,
@@ -122,7 +125,7 @@ class PrincipalConfig(PrincipalUnserved):
     tls_key_path: str = setting("tls.server.key-path", "", "Its key.", text, flag="--tls-key", guards=True)
     tls_ca_secret_name: str = setting(
         "tls.server.root-ca-secret-name",
-        "argocd-agent-ca",
+        SECRET_CA,
         "Secret of the CA of agents, keys tls.crt and ca.crt.",
         text,
         flag="--tls-ca-secret-name",
@@ -157,7 +160,7 @@ class PrincipalConfig(PrincipalUnserved):
     # Tokens
     jwt_secret_name: str = setting(
         "jwt.secret-name",
-        "argocd-agent-jwt",
+        SECRET_JWT,
         "Secret of the key that signs tokens, key jwt.key.",
         text,
         guards=True,

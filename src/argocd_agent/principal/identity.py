@@ -31,7 +31,7 @@ def _uid(config_map: Object) -> str:
     uid = data.get(CONFIGMAP_IDENTITY_KEY) if isinstance(data, dict) else None
     if not isinstance(uid, str) or not uid:
         raise ConfigError(
-            f'ConfigMap "{config_map.namespace}/{config_map.name}": expected a UID under {CONFIGMAP_IDENTITY_KEY}, found '
-            "none; delete the ConfigMap to give this hub a new identity"
+            f'ConfigMap "{config_map.namespace}/{config_map.name}": expected a UID under {CONFIGMAP_IDENTITY_KEY}, '
+            "found none; delete the ConfigMap to give this hub a new identity"
         )
     return uid

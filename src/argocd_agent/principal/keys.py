@@ -1,4 +1,4 @@
-"""The principal's keys and certificates: from Secrets, from files, or made up for a trial; current without a restart."""
+"""The principal's keys and certificates, current without a restart: from Secrets, from files, or made for a trial."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,16 +7,15 @@ from functools import lru_cache
 
 from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import KeyMaterialError
-from argocd_agent.peer.material import Material, NotReadYet, Piece
+from argocd_agent.peer.material import Material, Missing, Piece
 from argocd_agent.peer.program import reporter
 from argocd_agent.pki import certificates
 from argocd_agent.pki import keys as private_keys
-from argocd_agent.pki.certificates import Usage
+from argocd_agent.pki.certificates import Pair, Usage
 from argocd_agent.pki.tls import ServerTls, check_pair
 from argocd_agent.pki.tokens import TokenKey
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.protocol.names import SECRET_JWT_KEY
-from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 
@@ -43,7 +42,8 @@ class Keys:
             self._token = _token_key(
                 private_keys.to_pem(private_keys.generate(rsa_bits=2048)).encode(), "made at start"
             )
-        self._generated = _generated_pair() if config.insecure_tls_generate else None
+        self._pair: Pair | None = _generated_pair() if config.insecure_tls_generate else None
+        self._ca = ""
 
     @staticmethod
     def _pieces(config: PrincipalConfig) -> list[Piece]:
@@ -93,46 +93,45 @@ class Keys:
         return self._token
 
     def _changed(self) -> None:
-        if TOKENS in self.parts:
-            self._take(TOKENS, self._new_token)
-        if not self._config.insecure_plaintext:
-            self._take(CERTIFICATE, self._new_tls)
+        for part, make in ((TOKENS, self._new_token), (CA, self._new_ca), (CERTIFICATE, self._new_pair)):
+            if part in self.parts:
+                self._take(part, make)
+        if self._pair is not None and (self._ca or CA not in self.parts):
+            new = ServerTls(self._pair.certificate_pem, self._pair.key_pem, self._ca)
+            if self._tls is not None and self._tls != new:
+                log.info("The certificate of the principal, or the CA of agents, was replaced")
+            self._tls = new
         self._arrived.set()
 
     def _take(self, part: str, make: Callable[[], None]) -> None:
+        """Use the new *part*, if it can be used."""
+        report = reporter(self._health, part)
         try:
             make()
-        except NotReadYet:
-            pass
+        except Missing:
+            pass  # said already, by whoever looks for it
         except KeyMaterialError as error:
-            in_use = self._token if part is TOKENS else self._tls
-            if in_use is not None:
-                log.error(f"The new {part} cannot be used; the last one stays in use", {fields.ERROR: str(error)})
-            else:
-                reporter(self._health, part)(str(error))
+            report(f"{error}{'; the last one stays in use' if self._is_complete else ''}")
+        else:
+            report(None)
 
     def _new_token(self) -> None:
         pem = self._material.get(TOKENS)[SECRET_JWT_KEY]
         self._token = _token_key(pem, self._material.where(TOKENS))
-        reporter(self._health, TOKENS)(None)
 
-    def _new_tls(self) -> None:
-        ca = ""
-        if CA in self.parts:
-            found = self._material.get(CA)
-            ca = "\n".join(found[name].decode(errors="replace") for name in ("tls.crt", "ca.crt") if name in found)
-            certificates.load_certificates(ca, self._material.where(CA))
-        if self._generated is not None:
-            self._tls = ServerTls(self._generated.certificate_pem, self._generated.key_pem, ca)
-            return
-        pair = self._material.get(CERTIFICATE)
-        certificate, key = pair["tls.crt"].decode(errors="replace"), pair["tls.key"].decode(errors="replace")
-        check_pair(certificate, key, self._material.where(CERTIFICATE))
-        new = ServerTls(certificate, key, ca)
-        if self._tls is not None and self._tls != new:
-            log.info("The certificate of the principal, or the CA of agents, was replaced")
-        self._tls = new
-        _warn_of_expiry(certificate, self._material.where(CERTIFICATE))
+    def _new_ca(self) -> None:
+        found, where = self._material.get(CA), self._material.where(CA)
+        ca = "\n".join(found[name].decode(errors="replace") for name in ("tls.crt", "ca.crt") if name in found)
+        certificates.load_certificates(ca, where)
+        self._ca = ca
+
+    def _new_pair(self) -> None:
+        found, where = self._material.get(CERTIFICATE), self._material.where(CERTIFICATE)
+        pair = Pair(found["tls.crt"].decode(errors="replace"), found["tls.key"].decode(errors="replace"))
+        check_pair(pair.certificate_pem, pair.key_pem, where)
+        if pair != self._pair:
+            _warn_of_expiry(pair.certificate_pem, where)
+        self._pair = pair
 
 
 def _warn_of_expiry(pem: str, where: str) -> None:
@@ -146,7 +145,7 @@ def _token_key(pem: bytes, where: str) -> TokenKey:
     return TokenKey.from_pem(pem, where)
 
 
-def _generated_pair() -> certificates.Pair:
+def _generated_pair() -> Pair:
     now = datetime.now(UTC)
     algorithm = private_keys.KeyAlgorithm.ECDSA_P256
     ca = certificates.make_ca(_GENERATED, "", private_keys.generate(algorithm), now, days=1)

@@ -1,12 +1,12 @@
 """Brings an agent up to date: by digests if it is one of ours, by the reference's messages if it is not.
 
-An agent that is not registered, or whose namespace the hub does not admit, is never compared: it would look as if all
-its Applications had been deleted.
+What is sent and answered is decided in `protocol.resync`; here the hub is asked for what it takes to decide. An agent
+that is not registered, or whose namespace the hub does not admit, is never compared: it would look as if all its
+Applications had been deleted.
 """
 
 from collections.abc import Callable, Mapping
 
-from argocd_agent.errors import EventRefused
 from argocd_agent.peer.link import payload_of
 from argocd_agent.peer.observe import Key
 from argocd_agent.peer.reconcile import SPEC, STATUS, AntiEntropy, Tree
@@ -14,6 +14,19 @@ from argocd_agent.principal.agents import Agent
 from argocd_agent.principal.outbound import Outbound
 from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.inventory import Inventory, ResourceKey
+from argocd_agent.protocol.modes import Role
+from argocd_agent.protocol.resync import (
+    Opening,
+    Owned,
+    Reply,
+    Surroundings,
+    UpdateRequest,
+    answer_list_request,
+    answer_update_request,
+    check,
+    openings,
+    place_of_update,
+)
 from argocd_agent.resources import application
 from argocd_agent.resources.checksum import spec_checksum
 from argocd_agent.resources.kinds import APPLICATION
@@ -34,87 +47,86 @@ class Resync:
         outbound: Outbound,
         mapping: HubMapping,
         held: Mapping[Key, Object],
+        *,
+        namespace: str,
         principal_uid: str,
         interval_seconds: float,
         serves: Callable[[AgentName], bool],
     ) -> None:
-        self._outbound, self._mapping, self._held = outbound, mapping, held
+        self._outbound, self._mapping, self._held, self._namespace = outbound, mapping, held, namespace
         self._principal_uid, self._interval, self._serves = principal_uid, interval_seconds, serves
         self._entropies: dict[AgentName, AntiEntropy] = {}
 
     def opened(self, agent: Agent) -> None:
         """A session of *agent* has begun: what it may have missed is put right."""
-        first, agent.has_connected = not agent.has_connected, True
-        if not first or not self._serves(agent.name):
-            return
-        if agent.link.peer.is_reference:
-            self._send_everything(agent)
-            payload = RequestResourceResync()
-            agent.link.put(agent.link.message(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, payload))
-        self._send_operations(agent)
+        is_first, agent.has_connected = not agent.has_connected, True
+        if self._serves(agent.name):
+            self._open(agent, is_first=is_first)
+
+    def registered(self, agent: Agent) -> None:
+        """The hub has learned of *agent* after it connected."""
+        if agent.has_connected and self._serves(agent.name):
+            log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
+            self._open(agent, is_first=True)
+            self._entropy(agent).announce()
 
     async def beside(self, agent: Agent) -> None:
         """Compare digests with *agent* as long as its session lasts."""
         await self._entropy(agent).run(self._interval)
 
-    def registered(self, agent: Agent) -> None:
-        """The hub has learned of *agent* after it connected."""
-        if not agent.has_connected or not self._serves(agent.name):
-            return
-        log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
-        if agent.link.peer.is_reference:
-            self._send_everything(agent)
-        else:
-            self._entropy(agent).announce()
-
     async def handle(self, agent: Agent, event: Event) -> None:
         """A resync message of *agent*. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in (EventType.DIGEST, EventType.DIGEST_ENTRIES):
             await self._entropy(agent).handle(event)
-        elif event.type == EventType.REQUEST_SYNCED_RESOURCE_LIST:
-            self._list(agent, payload_of(event, RequestSyncedResourceList))
-        elif event.type == EventType.REQUEST_UPDATE:
+            return
+        check(event.type, Role.PRINCIPAL, agent.mode)
+        if not self._serves(agent.name):
+            return
+        if event.type == EventType.REQUEST_UPDATE:
             self._update(agent, payload_of(event, RequestUpdate))
         else:
-            raise EventRefused(f"{event.type!r} is not what a managed agent asks of its principal")
+            self._list(agent, payload_of(event, RequestSyncedResourceList))
 
     def forget(self, name: AgentName) -> None:
         """The agent is no longer registered."""
         self._entropies.pop(name, None)
 
-    def _send_everything(self, agent: Agent) -> None:
+    def _open(self, agent: Agent, *, is_first: bool) -> None:
+        if not is_first:
+            return  # the outbox has kept what changed meanwhile; our own agents compare digests besides
+        if agent.link.peer.is_reference:
+            for obj in self._outbound.of(agent.name):
+                self._outbound.create(agent.link, obj)
         for obj in self._outbound.of(agent.name):
-            self._outbound.create(agent.link, obj)
-
-    def _send_operations(self, agent: Agent) -> None:
-        """What somebody asked for while no principal was there to see it begin."""
-        for obj in self._outbound.of(agent.name):
-            if application.has_operation(obj):
+            if application.has_operation(obj):  # asked for while no principal was there to see it begin
                 self._outbound.operate(agent.link, obj)
+        if Opening.RESYNC_REQUEST in openings(Role.PRINCIPAL, agent.mode, is_first, agent.link.peer):
+            payload = RequestResourceResync()
+            agent.link.put(agent.link.message(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, payload))
 
     def _list(self, agent: Agent, request: RequestSyncedResourceList) -> None:
-        inventory = Inventory()
-        for obj in self._outbound.of(agent.name):
-            inventory.put(ResourceKey(APPLICATION.name, obj.namespace, obj.name, obj.uid))
-        if not len(inventory) or inventory.agrees_with(request.checksum):
-            return
-        for entry in inventory:
-            payload = SyncedResource(name=entry.name, namespace=entry.namespace, uid=entry.uid, kind=entry.kind)
+        own = Inventory(
+            ResourceKey(APPLICATION.name, obj.namespace, obj.name, obj.uid) for obj in self._outbound.of(agent.name)
+        )
+        for one in answer_list_request(own, request.checksum):
+            payload = SyncedResource(name=one.name, namespace=one.namespace, uid=one.uid, kind=one.kind)
             agent.link.put(agent.link.message(Target.RESYNC, EventType.RESPONSE_SYNCED_RESOURCE, payload))
 
     def _update(self, agent: Agent, request: RequestUpdate) -> None:
-        if request.kind != APPLICATION.name:
-            raise EventRefused(
-                f"resync of {request.kind} {request.name!r}: this principal serves {APPLICATION.name} only"
+        asked = UpdateRequest(request.kind, request.namespace, request.name, request.uid, request.checksum)
+        if asked.kind != APPLICATION.name:
+            log.info(
+                "The agent asks about a kind that is not served", {fields.AGENT: agent.name, fields.KIND: asked.kind}
             )
-        if not self._serves(agent.name):
             return
-        key = (self._mapping.hub_namespace(agent.name, request.namespace), request.name)
-        held = self._held.get(key)
-        if held is None:
-            stub = Object(Metadata(name=request.name, namespace=key[0], uid=request.uid), {})
-            self._outbound.delete(agent.link, stub)
-        elif request.uid != held.uid or spec_checksum(held, APPLICATION) != request.checksum:
+        place = place_of_update(asked, Surroundings(Role.PRINCIPAL, agent.name, self._namespace))
+        held = self._held.get(place)
+        owned = None if held is None else Owned(held.uid, spec_checksum(held, APPLICATION))
+        reply = answer_update_request(asked, owned)
+        if held is None or reply is Reply.DELETE_STUB:
+            stub = Metadata(name=asked.name, namespace=place[0], uid=asked.uid)
+            self._outbound.delete(agent.link, Object(stub, {}))
+        elif reply is Reply.UPDATE:
             self._outbound.update(agent.link, held)
 
     def _entropy(self, agent: Agent) -> AntiEntropy:
@@ -124,13 +136,14 @@ class Resync:
             def key(obj: Object) -> str:
                 return self._mapping.digest_key(APPLICATION.name, obj)
 
-            spec = Tree(
-                lambda: self._outbound.of(name),
-                key,
-                lambda obj: obj.uid,
-                lambda obj: application.digest_parts(obj, is_source=True),
-            )
-            status = Tree(lambda: self._outbound.of(name), key, lambda obj: obj.uid, application.status_parts)
+            def uid(obj: Object) -> str:
+                return obj.uid
+
+            def parts(obj: Object) -> tuple[bytes, ...]:
+                return application.digest_parts(obj, is_source=True)
+
+            spec = Tree(lambda: self._outbound.of(name), key, uid, parts)
+            status = Tree(lambda: self._outbound.of(name), key, uid, application.status_parts)
             self._entropies[name] = AntiEntropy(
                 agent.link,
                 ours={SPEC: (spec, lambda found, held: self._outbound.repair(agent.link, found, held))},

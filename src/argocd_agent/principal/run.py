@@ -6,46 +6,30 @@ agents come in. Nothing is served from half a picture.
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 
 from argocd_agent import __version__
-from argocd_agent.backends.ports import Cluster, Scope
+from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import ClusterError
-from argocd_agent.peer.apply import Applier
-from argocd_agent.peer.link import Link
-from argocd_agent.peer.observe import Observer, pause
+from argocd_agent.peer.observe import pause
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
-from argocd_agent.principal.agents import Agents
 from argocd_agent.principal.auth.methods import AuthMethod, parse_method
-from argocd_agent.principal.clusters import Clusters
 from argocd_agent.principal.config import PrincipalConfig
-from argocd_agent.principal.connections import Connections
 from argocd_agent.principal.gatekeeper import Gatekeeper
+from argocd_agent.principal.hub import APPS, CLUSTERS, Hub
 from argocd_agent.principal.identity import principal_uid
-from argocd_agent.principal.inbound import Inbound
 from argocd_agent.principal.keys import Keys
-from argocd_agent.principal.outbound import Outbound
-from argocd_agent.principal.resync import Resync
-from argocd_agent.principal.sessions import Sessions
 from argocd_agent.protocol.backoff import Reconnect
 from argocd_agent.protocol.capabilities import announce
-from argocd_agent.protocol.events import AgentName
-from argocd_agent.resources.cluster import CLUSTER_SELECTOR
-from argocd_agent.resources.kinds import APPLICATIONS, SECRETS
-from argocd_agent.resources.mapping import HubMapping
-from argocd_agent.resources.patterns import matches_any
-from argocd_agent.resources.scope import admits, selector
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
-from argocd_agent.telemetry.metrics import PrincipalMetrics, principal_metrics
+from argocd_agent.telemetry.metrics import NO_PRINCIPAL_METRICS, PrincipalMetrics, principal_metrics
 from argocd_agent.transport.listener import ListenerOptions, serve
-from argocd_agent.wire.timestamps import format_time
 
 log = get_log("Server")
 
-IDENTITY, APPS, CLUSTERS, LISTENER = "principal identity", "Applications", "cluster Secrets", "listener for agents"
+IDENTITY, LISTENER = "principal identity", "listener for agents"
 
 
 async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
@@ -54,7 +38,7 @@ async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
         f"{config.auth.name}:{config.auth.argument}", plaintext=config.insecure_plaintext, is_blocked=_nobody
     )
     health = Health((IDENTITY, APPS, CLUSTERS, LISTENER))
-    metrics, registry = principal_metrics(__version__)
+    metrics, registry = principal_metrics(__version__) if config.metrics_port else (NO_PRINCIPAL_METRICS, None)
     async with cluster_of(config) as cluster:
         keys = Keys(config, cluster, health)
         for part in keys.parts:
@@ -73,7 +57,7 @@ def _nobody(_: str) -> bool:
 async def _serve(
     config: PrincipalConfig, cluster: Cluster, health: Health, keys: Keys, method: AuthMethod, metrics: PrincipalMetrics
 ) -> None:
-    hub = _Hub(config, cluster, health, metrics, await _identity(config, cluster, reporter(health, IDENTITY)))
+    hub = Hub(config, cluster, health, metrics, await _identity(config, cluster, reporter(health, IDENTITY)))
     gate = Gatekeeper(
         method,
         keys.token_key,
@@ -85,11 +69,8 @@ async def _serve(
         take_pushed=hub.sessions.take_pushed,
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(hub.applications.run(), name="watch Applications")
-        tasks.create_task(hub.secrets.run(), name="watch cluster Secrets")
-        tasks.create_task(hub.connections.run(), name="write down connections")
-        await hub.applications.synced.wait()
-        await hub.secrets.synced.wait()
+        tasks.create_task(hub.run(), name="the hub")
+        await hub.read()
         await keys.complete()
         async with serve(_listener_options(config, keys, hub.uid), gate) as listener:
             log.info("Listening for agents", {fields.ADDRESS: f"{config.listen_host or '*'}:{listener.port}"})
@@ -124,69 +105,3 @@ async def _identity(config: PrincipalConfig, cluster: Cluster, report: Callable[
         else:
             report(None)
             return uid
-
-
-class _Hub:
-    """The parts that know agents and Applications, tied together."""
-
-    def __init__(
-        self, config: PrincipalConfig, cluster: Cluster, health: Health, metrics: PrincipalMetrics, uid: str
-    ) -> None:
-        self.uid, self._config = uid, config
-        self._mapping = HubMapping()
-        clock = asyncio.get_running_loop().time
-        self.agents = Agents(lambda name: Link(name, config.ack_timeout_seconds, source="", clock=clock))
-        self.clusters = Clusters(self._registered, self._removed)
-        self.connections = Connections(cluster, config.namespace, lambda: format_time(time.time()))
-        self.applications = Observer(
-            cluster,
-            APPLICATIONS,
-            Scope(labels=selector(config.label_selector)),
-            lambda change: self.outbound.on_change(change),
-            admits=lambda obj: admits(obj, config.allowed_namespaces),
-            report=reporter(health, APPS),
-        )
-        self.secrets = Observer(
-            cluster,
-            SECRETS,
-            Scope(config.namespace, labels=CLUSTER_SELECTOR),
-            self.clusters.on_change,
-            report=reporter(health, CLUSTERS),
-        )
-        held = self.applications.objects
-        applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self.applications.until_gone)
-        self.outbound = Outbound(
-            self.agents,
-            self._mapping,
-            held,
-            uid,
-            is_registered=self.clusters.is_registered,
-            count=metrics.application_queued,
-        )
-        self.resync = Resync(
-            self.outbound, self._mapping, held, uid, config.anti_entropy_interval_seconds, self._serves
-        )
-        self.inbound = Inbound(applier, self._mapping, held, self.outbound, self.resync.handle)
-        self.sessions = Sessions(
-            self.agents,
-            self.inbound,
-            self.resync,
-            self.connections,
-            metrics,
-            self.clusters.is_registered,
-        )
-
-    def _serves(self, name: AgentName) -> bool:
-        return self.clusters.is_registered(name) and matches_any(self._config.allowed_namespaces, name)
-
-    def _registered(self, name: AgentName) -> None:
-        agent = self.agents.get(name)
-        if agent is not None:
-            self.resync.registered(agent)
-
-    def _removed(self, name: AgentName) -> None:
-        agent = self.agents.forget(name)
-        if agent is not None:
-            agent.dismissed.set()
-        self.resync.forget(name)
-        self.connections.forgotten(name)

@@ -6,6 +6,7 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError
+from argocd_agent.protocol.names import SECRET_CA, SECRET_RESOURCE_PROXY_TLS
 from argocd_agent.settings.declare import Served, at_least, port_or_zero, setting
 from argocd_agent.settings.program import ProgramConfig
 from argocd_agent.settings.values import (
@@ -89,7 +90,7 @@ class PrincipalUnserved(ProgramConfig):
     )
     resource_proxy_secret_name: str = setting(
         "resource-proxy.secret-name",
-        "argocd-agent-resource-proxy-tls",
+        SECRET_RESOURCE_PROXY_TLS,
         "TLS Secret of the resource proxy.",
         text,
         served=LATER,
@@ -112,7 +113,7 @@ class PrincipalUnserved(ProgramConfig):
     )
     resource_proxy_ca_secret_name: str = setting(
         "resource-proxy.ca.secret-name",
-        "argocd-agent-ca",
+        SECRET_CA,
         "Secret of the CA of its clients.",
         text,
         served=LATER,

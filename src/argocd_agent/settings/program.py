@@ -60,6 +60,7 @@ class ProgramConfig:
         "are large; Secrets never appear.",
         text_list,
         configmap="",
+        served=LATER,
     )
 
     # Health and metrics

@@ -258,5 +258,5 @@ labels: Value[tuple[tuple[str, str], ...]] = Value(
     is_list=True,
 )
 regex: Value[str] = Value("regex", _parse_regex, str, is_text=True)
-address: Value[tuple[str, int] | None] = Value("host:port", parse_address, show_address, is_text=True)
+address: Value[tuple[str, int] | None] = Value("host:port", parse_address, show_address)
 method: Value[Method] = Value("method:config", _parse_method, _show_method, is_text=True)

@@ -44,9 +44,13 @@ def text_line(record: logging.LogRecord) -> str:
 
 def json_line(record: logging.LogRecord) -> str:
     """One JSON object with `time`, `level`, `msg` and the fields. Numbers and booleans stay what they are."""
-    line: dict[str, object] = {name: _plain(name, value) for name, value in _fields(record).items()}
-    line |= {"level": level_name(record.levelno), "msg": mask(record.getMessage()), "time": _time(record)}
-    return encode(line).decode() + "\n"
+    head: dict[str, object] = {
+        "time": _time(record),
+        "level": level_name(record.levelno),
+        "msg": mask(record.getMessage()),
+    }
+    rest = {name: _plain(name, value) for name, value in _fields(record).items() if name not in head}
+    return encode(head | rest).decode() + "\n"
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:

@@ -81,9 +81,11 @@ async def serving(pages: Mapping[str, Page], host: str, port: int, setting: str)
     except OSError as error:
         raise ConfigError(f"{setting}: cannot listen on {host or 'any address'}, port {port}: {error}") from error
     async with server:
-        yield int(server.sockets[0].getsockname()[1])
-        for writer in list(busy):
-            writer.close()
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            for writer in list(busy):  # or the server would wait for slow readers
+                writer.close()
 
 
 def _respond(head: bytes, pages: Mapping[str, Page]) -> bytes:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from argocd_agent.errors import DecodeError, PeerUnavailable, TransportError
+from argocd_agent.errors import DecodeError, PeerUnavailable, StreamClosed, TransportError
 from argocd_agent.protocol.capabilities import REFERENCE, PeerInfo, peer_from
 from argocd_agent.protocol.names import (
     METADATA_AUTHORIZATION,
@@ -62,6 +62,7 @@ class HubChannel:
         self._channel = channel
         self._principal = REFERENCE
         self._stream: ClientStream | None = None
+        self._retired = ""
 
     @property
     def address(self) -> str:
@@ -96,6 +97,8 @@ class HubChannel:
         With a principal that announced itself in Authenticate it is open when this returns. A Go principal says
         nothing until it has something to say, so there it is only begun.
         """
+        if self._retired:
+            raise StreamClosed(self._retired)
         metadata = {METADATA_AUTHORIZATION: token, **(self._options.announced if announced is None else announced)}
         if self._options.compression:
             metadata[METADATA_COMPRESSION] = "gzip"
@@ -109,7 +112,9 @@ class HubChannel:
         return stream
 
     async def retire(self, reason: str) -> None:
-        """End the stream, because a new connection is wanted. Its `receive` raises `StreamClosed` with *reason*."""
+        """End the stream, because a new connection is wanted. Its `receive` raises `StreamClosed` with *reason*, and so
+        does a `subscribe` that comes later."""
+        self._retired = reason
         if self._stream is not None:
             await self._stream.close(reason)
 

@@ -40,8 +40,9 @@ class ClientStream:
         try:
             async with asyncio.timeout(timeout_seconds):
                 pairs = await self._call.initial_metadata()
-                if not pairs:  # refused, or a principal that announced itself before and does not now
-                    await self._call.wait_for_connection()
+                if not pairs:  # what accepts announces; a refusal has a status instead, which may come a moment later
+                    await self._call.code()
+                    await self._call.wait_for_connection()  # raises the status
         except TimeoutError as error:
             self._call.cancel()
             raise PeerUnavailable(

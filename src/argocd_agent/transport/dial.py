@@ -29,7 +29,6 @@ from argocd_agent.transport.explain import explain, explain_proxy, explain_refus
 from argocd_agent.transport.splice import End
 
 _PROXY_ANSWER_BYTES = 16 * 1024
-_LOCAL_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +196,7 @@ async def _private_socket(near: End) -> AsyncIterator[str]:
             yield path
         finally:
             accepting.cancel()
-            await asyncio.wait({accepting})
+            await asyncio.gather(accepting, return_exceptions=True)  # grpc reports what went wrong there
 
 
 async def _accept(listening: socket.socket, near: End) -> None:

@@ -56,6 +56,8 @@ class ListenerOptions:
     ping_timeout_seconds: float = 15.0
     bind_tries: int = 5
     bind_pause_seconds: float = 2.0
+    linger_seconds: float = 5.0
+    """How long a session may go on after its stream has ended, before it is cancelled."""
     stop_grace_seconds: float = 2.0
     observer: CallObserver = UNOBSERVED
 
@@ -88,7 +90,7 @@ async def serve(options: ListenerOptions, gate: Gate) -> AsyncIterator[Listener]
     """
     credentials = _credentials(options)
     server = grpc.aio.server(options=_arguments(options))
-    events = Events(gate, options.announced, options.max_message_bytes)
+    events = Events(gate, options.announced, options.max_message_bytes, options.linger_seconds)
     server.add_generic_rpc_handlers(_handlers(options, gate, events))
     port = await _bind(server, options, credentials)
     await server.start()

@@ -15,6 +15,7 @@ from argocd_agent.errors import (
     ArgocdAgentError,
     AuthenticationFailed,
     DecodeError,
+    LocalProtocolError,
     PeerUnavailable,
     RemoteProtocolError,
     StreamClosed,
@@ -84,6 +85,8 @@ _REFUSALS = frozenset(
 _HINTS = {
     StatusCode.UNIMPLEMENTED: "something that speaks gRPC answered, but not an argocd-agent principal",
     StatusCode.DEADLINE_EXCEEDED: "no answer in time",
+    # grpc's client says so, and forgets the status, when a stream ends under a write.
+    StatusCode.INTERNAL: "the stream ended while something was being sent",
 }
 
 
@@ -99,7 +102,10 @@ def status_of(error: BaseException, table: Table) -> Status:
 
 def is_expected(error: BaseException) -> bool:
     """Whether *error* is one that sessions end with, and not a defect of ours."""
-    return all(isinstance(leaf, ArgocdAgentError | asyncio.CancelledError) for leaf in _leaves(error))
+    return all(
+        isinstance(leaf, ArgocdAgentError | asyncio.CancelledError) and not isinstance(leaf, LocalProtocolError)
+        for leaf in _leaves(error)
+    )
 
 
 def error_of_call(error: AioRpcError, method: str, address: str, *, login: bool = False) -> TransportError:

@@ -42,7 +42,9 @@ def planned(kind: str, incoming: Object, held: Object | None, **policies: object
 
 @pytest.mark.parametrize("kind", [EventType.CREATE, EventType.SPEC_UPDATE])
 def test_what_is_absent_is_created_for_the_cluster_itself(kind: str) -> None:
-    incoming = from_hub(annotations={ANNOTATION_LAST_APPLIED: "{}", "team": "a"}, labels={"x": "y"}, finalizers=("f/g",))
+    incoming = from_hub(
+        annotations={ANNOTATION_LAST_APPLIED: "{}", "team": "a"}, labels={"x": "y"}, finalizers=("f/g",)
+    )
 
     action = planned(kind, incoming, None)
 
@@ -147,7 +149,9 @@ def test_what_may_not_be_adopted_is_reported(annotations: dict[str, str] | None,
 def test_a_source_that_is_being_deleted_takes_its_mirror_with_it() -> None:
     finalizers = ("resources-finalizer.argocd.argoproj.io",)
 
-    action = planned(EventType.SPEC_UPDATE, from_hub(finalizers=finalizers, deleting=True), a_mirror(finalizers=finalizers))
+    action = planned(
+        EventType.SPEC_UPDATE, from_hub(finalizers=finalizers, deleting=True), a_mirror(finalizers=finalizers)
+    )
 
     assert action == Delete(a_mirror(finalizers=finalizers), foreground=True)
 

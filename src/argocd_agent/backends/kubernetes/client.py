@@ -8,6 +8,7 @@ for the life of a watch.
 """
 
 import asyncio
+import contextlib
 import io
 import random
 import socket
@@ -125,15 +126,16 @@ class KubernetesCluster:
 
     async def watch(self, api: Api, scope: Scope, since: str) -> AsyncGenerator[WatchEvent, None]:
         """As the port says. An empty *since* starts with an ADDED for every object that is there."""
-        timeout_seconds = server_timeout_seconds(random.random())  # noqa: S311  spreads load, guards nothing
+        timeout_seconds = server_timeout_seconds(random.random())
         request = requests.watch(api, scope, since, timeout_seconds)
         await self._wait_for_token()
         response = await self._open(request, _WATCH_TIMEOUT)
         clock = asyncio.get_running_loop().time
         self._streams.add(response.content)
         try:
-            async for event in events(response.content, request.what, timeout_seconds, clock):
-                yield event
+            async with contextlib.aclosing(events(response.content, request.what, timeout_seconds, clock)) as lines:
+                async for event in lines:
+                    yield event
         except (aiohttp.ClientError, OSError) as error:
             if not self._closed.is_set():
                 raise self._unreachable(request, error) from error

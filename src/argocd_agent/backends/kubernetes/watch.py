@@ -1,9 +1,9 @@
 """The lines of a watch as events, and how long to wait for the next one.
 
 A watch ends by itself after five to ten minutes, and whoever drives it goes on from the last version seen. A server
-that sends bookmarks does so about once a minute: once one has come, `SILENCE_SECONDS` without a byte is a dead
-connection. Without bookmarks only the server's own timeout, plus a grace, tells. Pure, but for the stream that
-`events` reads.
+that sends bookmarks does so every minute or two: once one has come, `SILENCE_SECONDS` without a byte is a dead
+connection (one that TCP's keepalive does not notice, as behind a proxy). Without bookmarks only the server's own
+timeout, plus a grace, tells. Pure, but for the stream that `events` reads.
 See https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes.
 """
 
@@ -22,7 +22,7 @@ from argocd_agent.resources.objects import object_from
 SHORTEST_SECONDS = 300
 SPREAD_SECONDS = 300  # so that watches opened together do not all end together
 GRACE_SECONDS = 30.0  # past the server's own timeout
-SILENCE_SECONDS = 150.0  # two missed bookmarks and a half
+SILENCE_SECONDS = 300.0  # seen on a kube-apiserver without other traffic: a bookmark after 60 to 120
 LONGEST_LINE_BYTES = 16 << 20  # etcd takes 1.5 MiB by default; managedFields and escapes come on top
 
 _TYPES = {kind.value: kind for kind in WatchType}

@@ -16,16 +16,22 @@ from argocd_agent.wire.messages import LoginRequest
 
 
 class AuthMethod(Protocol):
-    """One way to find out who a caller is. `name` is what agents call it in their login; `warnings` are for the log."""
+    """One way to find out who a caller is."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What an agent's login must name."""
+        ...
 
     @property
-    def needs_client_certificates(self) -> bool: ...
+    def needs_client_certificates(self) -> bool:
+        """Whether the listener must demand client certificates."""
+        ...
 
     @property
-    def warnings(self) -> tuple[str, ...]: ...
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for the log at start."""
+        ...
 
     async def identify(self, request: LoginRequest, caller: Caller) -> AgentName:
         """Who the caller is. Raises `AuthenticationFailed`, whose text is for the hub's log."""

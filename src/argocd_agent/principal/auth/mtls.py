@@ -4,10 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from cryptography.x509 import Certificate
-
 from argocd_agent.errors import AuthenticationFailed, KeyMaterialError
-from argocd_agent.pki.fingerprints import common_name, fingerprint, load_der, subject_of, uris
+from argocd_agent.pki.fingerprints import Certificate, common_name, fingerprint, load_der, subject_of, uris
 from argocd_agent.principal.auth.identity import Pattern, agent_name
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.transport.gate import Caller

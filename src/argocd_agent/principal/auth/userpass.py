@@ -22,7 +22,7 @@ CREDENTIAL_NAME, CREDENTIAL_PASSWORD = "clientid", "clientsecret"
 _BCRYPT_BYTES = 72  # what follows is ignored, as bcrypt always did
 _HASH = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 # Of a random password: an unknown name costs as much time as a known one.
-_NOBODY = "$2b$10$mqSTP7eD1JNL/bAwVC33CuqTVKcoHqi7DNYFtT7JV2LmYoeHrWdmu"
+NOBODY = "$2b$10$mqSTP7eD1JNL/bAwVC33CuqTVKcoHqi7DNYFtT7JV2LmYoeHrWdmu"
 
 Verifier = Callable[[bytes, bytes], bool]
 """password, hash → whether they belong together."""
@@ -52,7 +52,7 @@ class UserPass:
         name = request.credentials.get(CREDENTIAL_NAME, "")
         password = request.credentials.get(CREDENTIAL_PASSWORD, "").encode()[:_BCRYPT_BYTES]
         known = self._hashes.get(name)
-        is_right = await asyncio.to_thread(self._verify, password, (known or _NOBODY).encode())
+        is_right = await asyncio.to_thread(self._verify, password, (known or NOBODY).encode())
         if known is None or not is_right:
             raise AuthenticationFailed(f"{caller.address}: wrong name or password for {name!r}")
         return agent_name(name, f"credentials of {caller.address}")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 import grpc
 from grpc.aio import EOF
 
-from argocd_agent.errors import AuthenticationFailed, LocalProtocolError, StreamClosed
+from argocd_agent.errors import AuthenticationFailed, LocalProtocolError, PeerUnavailable, StreamClosed
 from argocd_agent.protocol.events import Event
 from argocd_agent.protocol.names import METADATA_AUTHORIZATION, METADATA_COMPRESSION
 from argocd_agent.transport import frames
@@ -15,30 +15,30 @@ from argocd_agent.transport.gate import Caller, Gate, Identity
 from argocd_agent.transport.interceptors import Context
 from argocd_agent.transport.serverstream import ServerStream
 
-LINGER_SECONDS = 5.0  # how long a session may go on after its stream has ended, before it is cancelled
-
 
 class Events:
     """Holds the open streams, so that a stop can end them with a reason."""
 
-    def __init__(self, gate: Gate, announced: Mapping[str, str], max_bytes: int) -> None:
+    def __init__(self, gate: Gate, announced: Mapping[str, str], max_bytes: int, linger_seconds: float) -> None:
         self._gate = gate
         self._announced = tuple(announced.items())
         self._max_bytes = max_bytes
+        self._linger_seconds = linger_seconds
         self._open: set[ServerStream] = set()
+        self._stopping = ""
 
     async def subscribe(self, context: Context, caller: Caller) -> bytes:
         """Drive one agent's session. Raises what decides the status; ends normally for OK."""
         identity = self._admit(caller)
         if caller.metadata.get(METADATA_COMPRESSION) == "gzip":
             context.set_compression(grpc.Compression.Gzip)
-        if not caller.peer.is_reference:
-            await context.send_initial_metadata(self._announced)
         ending = Ending()
         stream = ServerStream(context, caller, self._max_bytes, ending)
-        self._open.add(stream)
+        self._open.add(stream)  # before the agent hears of it: a stop from now on must end it
         try:
-            await _drive(self._gate.serve(identity, stream), stream, ending, f"session of {identity.agent}")
+            if not caller.peer.is_reference:
+                await context.send_initial_metadata(self._announced)
+            await self._drive(self._gate.serve(identity, stream), stream, ending, f"session of {identity.agent}")
         finally:
             self._open.discard(stream)
             stream.lost("it has ended")  # for whoever still holds it
@@ -50,11 +50,36 @@ class Events:
         return (await self._gate.push(identity, self._pushed(context))).encode()
 
     async def close(self, reason: str) -> None:
-        """End every open stream, for *reason*."""
+        """End every open stream, for *reason*, and refuse those that still come."""
+        self._stopping = reason
         for stream in tuple(self._open):
             await stream.close(reason)
 
+    async def _drive(
+        self, serving: Coroutine[None, None, None], stream: ServerStream, ending: Ending, name: str
+    ) -> None:
+        """Run the session. When its stream ends it has a while to end by itself, whoever ended the stream."""
+        session = asyncio.create_task(serving, name=name)
+        try:
+            await asyncio.wait({session, ending.happened}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # how grpc tells that the agent has gone
+            stream.lost("the connection is gone")
+        if not (await asyncio.wait({session}, timeout=self._linger_seconds))[0]:
+            session.cancel()
+            await asyncio.wait({session}, timeout=self._linger_seconds)
+        if not session.done():
+            raise LocalProtocolError(
+                f"{name}: it went on for {2 * self._linger_seconds:g} s after its stream had ended"
+            )
+        if ending.error is not None and (session.cancelled() or session.exception() is None):
+            raise ending.error
+        if session.cancelled():
+            raise StreamClosed(f"{name}: it was cancelled")
+        session.result()
+
     def _admit(self, caller: Caller) -> Identity:
+        if self._stopping:
+            raise PeerUnavailable(self._stopping)
         token = caller.metadata.get(METADATA_AUTHORIZATION, "")
         if not token:
             raise AuthenticationFailed(f"{caller.address}: expected an access token, found none")
@@ -63,22 +88,3 @@ class Events:
     async def _pushed(self, context: Context) -> AsyncIterator[Event]:
         while (data := await context.read()) is not EOF:
             yield frames.unpack(data, self._max_bytes)
-
-
-async def _drive(serving: Coroutine[None, None, None], stream: ServerStream, ending: Ending, name: str) -> None:
-    """Run the session. When its stream ends it has a while to end by itself, whoever ended the stream."""
-    session = asyncio.create_task(serving, name=name)
-    try:
-        await asyncio.wait({session, ending.happened}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:  # how grpc tells that the agent has gone
-        stream.lost("the connection is gone")
-    if not (await asyncio.wait({session}, timeout=LINGER_SECONDS))[0]:
-        session.cancel()
-        await asyncio.wait({session}, timeout=LINGER_SECONDS)
-    if not session.done():
-        raise LocalProtocolError(f"{name}: it went on for {2 * LINGER_SECONDS:g} s after its stream had ended")
-    if ending.error is not None and (session.cancelled() or session.exception() is None):
-        raise ending.error
-    if session.cancelled():
-        raise StreamClosed(f"{name}: it was cancelled")
-    session.result()

@@ -1,0 +1,54 @@
+"""Runs a program until it is told to stop: settings, logs, event loop, signals, garbage collector.
+
+SIGINT and SIGTERM set the `stop` event that the program was given; a second one ends the process at once.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterable
+
+import uvloop
+
+from argocd_agent.settings.program import ProgramConfig
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log, logging_to
+
+Program = Callable[[asyncio.Event], Awaitable[None]]
+
+# Objects that live as long as the program are frozen; of the rest most die young, so the young generation may grow.
+GC_THRESHOLDS = (50_000, 20, 50)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+log = get_log("Main")
+
+
+def run_program(config: ProgramConfig, notices: Iterable[str], program: Program) -> None:
+    """Run *program* until it returns or raises; *notices* are warnings to begin with."""
+    with logging_to(config.log_levels, config.log_format):
+        for notice in notices:
+            log.warning(notice)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_stopped(program))
+
+
+async def _until_stopped(program: Program) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("Stopping", {fields.REASON: signal.Signals(number).name})
+        stop.set()
+
+    with contextlib.ExitStack() as stack:
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, told, number)
+            stack.callback(loop.remove_signal_handler, number)
+        await program(stop)

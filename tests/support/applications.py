@@ -1,0 +1,155 @@
+"""The Applications of one namespace of one cluster, as a user with kubectl sees and changes them.
+
+Waiting is by watch. What another one wrote between reading and writing is read again.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from argocd_agent.backends.ports import Cluster, Propagation
+from argocd_agent.codec import encode
+from argocd_agent.demo.seeing import until
+from argocd_agent.errors import Conflict, NotFound
+from argocd_agent.protocol.names import ANNOTATION_SOURCE_UID, CONDITION_REFUSED
+from argocd_agent.resources.kinds import APPLICATIONS
+from argocd_agent.resources.objects import Metadata, Object
+from tests.support.objects import an_application
+
+SEEN_SECONDS = 15.0
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+Claim = Callable[[Object], bool]
+
+
+class Applications:
+    """Those in *namespace* of *cluster*; objects are named by their names alone."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster, self.namespace = cluster, namespace
+
+    async def create(self, name: str, **more: Any) -> Object:
+        """A new Application; *more* as for `an_application`."""
+        return await self.cluster.create(APPLICATIONS, unborn(an_application(name, self.namespace, **more)))
+
+    async def get(self, name: str) -> Object:
+        """It. Raises `NotFound`."""
+        return await self.cluster.get(APPLICATIONS, self.namespace, name)
+
+    async def is_there(self, name: str) -> bool:
+        """Whether there is one of that name now."""
+        try:
+            await self.get(name)
+        except NotFound:
+            return False
+        return True
+
+    async def change(self, name: str, change: Callable[[Object], Object]) -> Object:
+        """Write what *change* makes of the newest version."""
+        while True:
+            try:
+                return await self.cluster.update(APPLICATIONS, change(await self.get(name)))
+            except Conflict:
+                continue
+
+    async def delete(self, name: str, propagation: Propagation = Propagation.BACKGROUND) -> None:
+        """Ask for its deletion."""
+        await self.cluster.delete(APPLICATIONS, self.namespace, name, propagation=propagation)
+
+    async def finish(self, name: str) -> None:
+        """Take its finalizers off, as controllers do when they are done."""
+        with contextlib.suppress(NotFound):
+            await self.change(name, lambda obj: obj.with_metadata(finalizers=None))
+
+    async def until(self, name: str, claim: Claim, what: str, seconds: float = SEEN_SECONDS) -> Object:
+        """The Application as soon as it is there and *claim* is true of it. Raises `NotSeen`."""
+        found = await until(
+            self.cluster,
+            APPLICATIONS,
+            self.namespace,
+            name,
+            lambda held: held is not None and claim(held),
+            seconds,
+            what,
+        )
+        assert found is not None, "the claim is about an object"
+        return found
+
+    async def until_there(self, name: str, seconds: float = SEEN_SECONDS) -> Object:
+        """The Application as soon as there is one."""
+        return await self.until(name, lambda _: True, f"{name} is there", seconds)
+
+    async def until_gone(self, name: str, seconds: float = SEEN_SECONDS) -> None:
+        """Wait until there is none. Raises `NotSeen`."""
+        await until(
+            self.cluster, APPLICATIONS, self.namespace, name, lambda held: held is None, seconds, f"{name} is gone"
+        )
+
+
+def unborn(obj: Object) -> Object:
+    """*obj* as it is before an API server has seen it."""
+    about = obj.metadata
+    return Object(
+        Metadata(
+            name=about.name,
+            namespace=about.namespace,
+            labels=about.labels,
+            annotations=about.annotations,
+            finalizers=about.finalizers,
+            owner_references=about.owner_references,
+        ),
+        obj.fields,
+    )
+
+
+def path_of(obj: Object) -> str:
+    """`spec.source.path`: what tests change."""
+    return str(obj.look("spec")["source"]["path"])
+
+
+def with_path(path: str) -> Callable[[Object], Object]:
+    """Changes `spec.source.path`."""
+
+    def change(obj: Object) -> Object:
+        spec = obj.look("spec")
+        return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
+
+    return change
+
+
+def status_of(obj: Object) -> dict[str, Any]:
+    """`status`, empty if there is none."""
+    return obj.look("status") or {}
+
+
+def with_status(**changes: Any) -> Callable[[Object], Object]:
+    """Sets fields of `status`."""
+    return lambda obj: obj.with_fields({"status": encode({**status_of(obj), **changes})})
+
+
+def synced(revision: str = "abc") -> Callable[[Object], Object]:
+    """The status that Argo CD's controller writes after a sync of *revision*."""
+    compared = {"source": {"repoURL": "https://git.example/repo"}, "destination": {}}
+    return with_status(
+        sync={"status": "Synced", "revision": revision, "comparedTo": compared}, health={"status": "Healthy"}
+    )
+
+
+def revision_of(obj: Object) -> str:
+    """`status.sync.revision`, empty if there is none."""
+    return str(status_of(obj).get("sync", {}).get("revision", ""))
+
+
+def source_of(obj: Object) -> str:
+    """The UID of the source that *obj* is the mirror of, empty if it is none."""
+    return obj.annotations.get(ANNOTATION_SOURCE_UID, "")
+
+
+def conditions_of(obj: Object) -> dict[str, str]:
+    """The messages of `status.conditions`, by type."""
+    return {one["type"]: one["message"] for one in status_of(obj).get("conditions", [])}
+
+
+def refusal_of(obj: Object) -> str:
+    """What the hub says of an agent that could not apply it, empty if nothing."""
+    return conditions_of(obj).get(CONDITION_REFUSED, "")
