@@ -14,6 +14,7 @@ from tests.architecture.source import PACKAGE, SourceFile, calls, expect_none, f
 
 WHO_MAY_IMPORT = {
     "aiohttp": ("backends", "telemetry", "proxies", "principal.page"),
+    "bcrypt": ("principal.auth",),
     "click": ("cli", "demo"),
     "cryptography": ("pki",),
     "dulwich": ("demo",),
@@ -22,7 +23,6 @@ WHO_MAY_IMPORT = {
     "joserfc": ("pki",),
     # Shapes are declared where they are read; bytes are decoded by `codec`, see the table of calls in test_shape.
     "msgspec": ("codec", "wire", "resources", "pki", "backends", "demo", "cli"),
-    "prometheus_client": ("telemetry",),
     "rich": ("cli", "demo"),
     "uvloop": ("cli", "demo"),
     "watchfiles": ("peer", "backends"),

@@ -3,13 +3,14 @@
 Waiting is by watch. What another one wrote between reading and writing is read again.
 """
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from argocd_agent.backends.ports import Cluster, Propagation
+from argocd_agent.backends.ports import Cluster, Propagation, Scope, WatchType
 from argocd_agent.codec import encode
-from argocd_agent.demo.seeing import until
+from argocd_agent.demo.seeing import NotSeen, until
 from argocd_agent.errors import Conflict, NotFound
 from argocd_agent.protocol.names import ANNOTATION_SOURCE_UID, CONDITION_REFUSED
 from argocd_agent.resources.kinds import APPLICATIONS
@@ -78,6 +79,25 @@ class Applications:
     async def until_there(self, name: str, seconds: float = SEEN_SECONDS) -> Object:
         """The Application as soon as there is one."""
         return await self.until(name, lambda _: True, f"{name} is there", seconds)
+
+    async def until_all(
+        self, claim: Callable[[Mapping[str, Object]], bool], what: str, seconds: float = 2 * SEEN_SECONDS
+    ) -> None:
+        """Wait until *claim* is true of all Applications together, by name. Raises `NotSeen`."""
+        found: dict[str, Object] = {}
+        try:
+            async with asyncio.timeout(seconds):
+                page = await self.cluster.list(APPLICATIONS, Scope(self.namespace), limit=5000)
+                found.update({obj.name: obj for obj in page.items})
+                changes = self.cluster.watch(APPLICATIONS, Scope(self.namespace), page.version)
+                while not claim(found):
+                    change = await anext(changes)
+                    if change.type is WatchType.DELETED:
+                        del found[change.object.name]
+                    elif change.type is not WatchType.BOOKMARK:
+                        found[change.object.name] = change.object
+        except TimeoutError as error:
+            raise NotSeen(f"not seen within {seconds:g} seconds: {what} (of {len(found)} Applications)") from error
 
     async def until_gone(self, name: str, seconds: float = SEEN_SECONDS) -> None:
         """Wait until there is none. Raises `NotSeen`."""

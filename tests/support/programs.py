@@ -181,6 +181,14 @@ class Running:
         self.process.kill()
         self.until_ended()
 
+    def pause(self) -> None:
+        """Let it stand still, as a machine under too much load does."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.send(signal.SIGCONT)
+
     def last_words(self) -> str:
         return "\n".join(text for _, text in self.lines[-LAST_WORDS:])
 

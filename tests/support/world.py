@@ -43,9 +43,7 @@ async def passing(seconds: float) -> None:
 
 def fresh(obj: Object, **metadata: Any) -> Object:
     """*obj* as a user would create it: without what only an API server sets."""
-    kept = {
-        name: getattr(obj.metadata, name) for name in ("name", "namespace", "labels", "annotations", "finalizers")
-    }
+    kept = {name: getattr(obj.metadata, name) for name in ("name", "namespace", "labels", "annotations", "finalizers")}
     return Object(Metadata(**{**kept, **metadata}), obj.fields)
 
 
@@ -117,9 +115,7 @@ class World:
 
     async def start_principal(self, uid: str = HUB_UID) -> None:
         """A new principal process."""
-        config = PrincipalConfig(
-            namespace=HOME, auth=Method("mtls", "subject:CN=([^,]+)"), **self.principal_settings
-        )
+        config = PrincipalConfig(namespace=HOME, auth=Method("mtls", "subject:CN=([^,]+)"), **self.principal_settings)
         self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid)
         self._run("principal", self.hub.run())
         await self.hub.read()
@@ -151,7 +147,9 @@ class World:
     async def stop(self, *names: str) -> None:
         """End what runs under *names*, as a kill would."""
         for name in names:
-            for running in [key for key in self.running if key == name or (name != "principal" and key.startswith(name))]:
+            for running in [
+                key for key in self.running if key == name or (name != "principal" and key.startswith(name))
+            ]:
                 task = self.running.pop(running)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -4,6 +4,8 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 """
 
 import asyncio
+import contextlib
+import time
 
 from argocd_agent.agent.buffer import Buffer
 from argocd_agent.agent.config import AgentConfig
@@ -13,12 +15,13 @@ from argocd_agent.agent.mirrors import Mirrors
 from argocd_agent.agent.outbound import Outbound
 from argocd_agent.agent.resync import Resync
 from argocd_agent.backends.ports import Cluster, Scope
+from argocd_agent.errors import DecodeError
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.link import Link
 from argocd_agent.peer.observe import Observer
 from argocd_agent.peer.program import reporter
 from argocd_agent.peer.session import Session, Watchers
-from argocd_agent.protocol.events import Event
+from argocd_agent.protocol.events import Event, Target
 from argocd_agent.protocol.heartbeat import heartbeat_for
 from argocd_agent.protocol.modes import Role
 from argocd_agent.protocol.names import AGENT_SOURCE
@@ -33,6 +36,7 @@ from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 from argocd_agent.telemetry.metrics import AgentMetrics
 from argocd_agent.transport.stream import EventStream
+from argocd_agent.wire.timestamps import parse_seconds
 
 log = get_log("Agent")
 
@@ -121,6 +125,9 @@ class Spoke:
 
         def received(event: Event) -> None:
             metrics.event_received(event.target, event.type)
+            if event.sent_at and event.target is not Target.ACK:
+                with contextlib.suppress(DecodeError):  # a peer's odd clock is no reason to lose an event
+                    metrics.propagation_latency(event.target, time.time() - parse_seconds(event.sent_at))
 
         def processed(event: Event, status: str, seconds: float) -> None:
             metrics.event_processed(event.target, status, seconds)
@@ -128,4 +135,12 @@ class Spoke:
         def refused(event: Event, _: str) -> None:
             metrics.refused(event.target, event.type)
 
-        return Watchers(sent, received, processed, refused)
+        return Watchers(
+            sent,
+            received,
+            processed,
+            refused,
+            resent=lambda _: metrics.resent(),
+            unsent=lambda: None,
+            depth=metrics.outbox_depth,
+        )

@@ -4,7 +4,7 @@ All backends pass one contract suite (tests/conformance/cluster_contract), a rea
 Every method raises `errors.ClusterError` subclasses only, with messages that name verb, resource and object.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -79,10 +79,10 @@ class Cluster(Protocol):
         """One page. Raises `Gone` when *token* has expired, `NotFound` when the kind does not exist."""
         ...
 
-    def watch(self, api: Api, scope: Scope, since: str) -> AsyncIterator[WatchEvent]:
+    def watch(self, api: Api, scope: Scope, since: str) -> AsyncGenerator[WatchEvent, None]:
         """Changes after version *since*, bookmarks included. Ends when the server ends it: watch again from the
         last version seen. Raises `Gone` when *since* is too old: list again. An object that leaves the scope's
-        selectors comes as DELETED, one that enters as ADDED."""
+        selectors comes as DELETED, one that enters as ADDED. Close it (`contextlib.aclosing`) when you stop early."""
         ...
 
     async def create(self, api: Api, obj: Object) -> Object:

@@ -9,6 +9,7 @@ what is wrong, and reading is tried again after a growing pause: an API that doe
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,14 +108,15 @@ class Observer:
 
     async def _watch(self, version: str) -> str:
         """Follow the watch until the server ends it; the version to go on from."""
-        async for event in self._cluster.watch(self._api, self._scope, version):
-            version = event.object.version or version
-            if event.type is WatchType.BOOKMARK:
-                continue
-            if event.type is WatchType.DELETED or not self._admits(event.object):
-                self._forget(event.object.key, event.object)
-            else:
-                self._hold(event.object)
+        async with contextlib.aclosing(self._cluster.watch(self._api, self._scope, version)) as events:
+            async for event in events:
+                version = event.object.version or version
+                if event.type is WatchType.BOOKMARK:
+                    continue
+                if event.type is WatchType.DELETED or not self._admits(event.object):
+                    self._forget(event.object.key, event.object)
+                else:
+                    self._hold(event.object)
         return version
 
     def _hold(self, obj: Object) -> None:

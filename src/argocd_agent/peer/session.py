@@ -37,6 +37,9 @@ log = get_log("GrpcEvent", "grpc-event")
 
 Handler = Callable[[Event], Awaitable[None]]
 
+# A peer of ours has at most its window un-acked; one of the reference, as many as it has objects.
+INBOX_LIMIT = 8192
+
 # How often an event is tried again here before the peer's own resend would come.
 DEFERRED = Backoff(first=0.5, factor=2.0, ceiling=30.0)
 
@@ -50,7 +53,12 @@ class Watchers:
     processed: Callable[[Event, str, float], None]
     """Event, `success`, `failure`, `discarded`, `refused` or `deferred`, seconds."""
     refused: Callable[[Event, str], None]
-    """An incoming event that could not be carried out, and why."""
+    """An event that could not be carried out, or not be sent, and why."""
+    resent: Callable[[Event], None]
+    unsent: Callable[[], None]
+    """The stream broke while an event was written."""
+    depth: Callable[[int], None]
+    """How many objects have events that are not acked or not sent."""
 
 
 class Session:
@@ -76,7 +84,7 @@ class Session:
         self._inbox = Inbox(DEFERRED, order=order_of)
         self._beat = beat
         self._clock = asyncio.get_running_loop().time
-        self._retry = asyncio.Event()
+        self._retry, self._room = asyncio.Event(), asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> str:
@@ -105,6 +113,9 @@ class Session:
 
     async def _read(self) -> None:
         while True:
+            while len(self._inbox) >= INBOX_LIMIT:  # the peer sends more than we can do: it waits
+                self._room.clear()
+                await self._room.wait()
             try:
                 event = await self._stream.receive()
             except UndecodableEvent as error:
@@ -133,7 +144,7 @@ class Session:
         assert isinstance(envelope, Event), "the wire gives what it could read as an event"
         log.warning("An event could not be understood and is refused", {**_about(envelope), fields.ERROR: str(error)})
         self._watchers.processed(envelope, "refused", 0.0)
-        if envelope.resource_id:
+        if envelope.resource_id and envelope.target is not Target.ACK:
             self._link.put_once(ack_of(envelope))
 
     def _start(self, now: float) -> None:
@@ -167,6 +178,7 @@ class Session:
             log.warning("An event was refused", {**_about(event), fields.ERROR: str(error)})
             self._watchers.refused(event, str(error))
         self._inbox.finished(event)
+        self._room.set()
         self._watchers.processed(event, verdict, self._clock() - began)
         self._start(self._clock())
 
@@ -182,8 +194,12 @@ class Session:
         outbox, wake = self._link.outbox, self._link.wake
         while True:
             wake.clear()
-            for event in outbox.take(self._clock(), random.random, format_sent_at(time.time_ns())):
+            stamp = format_sent_at(time.time_ns())
+            for event in outbox.take(self._clock(), random.random, stamp):
+                if event.sent_at not in ("", stamp) and event.target is not Target.ACK:
+                    self._watchers.resent(event)
                 await self._send(event)
+            self._watchers.depth(len(outbox))
             with contextlib.suppress(TimeoutError):  # not a failure: something fell due
                 async with asyncio.timeout_at(outbox.deadline()):
                     await wake.wait()
@@ -192,6 +208,9 @@ class Session:
         """The one passage of everything that goes out."""
         try:
             await self._stream.send(event)
+        except StreamClosed:
+            self._watchers.unsent()
+            raise
         except EventRefused as error:  # too large for any stream: sending it again would not help
             self._link.outbox.ack(event.resource_id, event.event_id, self._clock())
             log.error("An event cannot be sent", {**_about(event), fields.ERROR: str(error)})

@@ -10,6 +10,7 @@ clusters     which agents are registered, by Argo CD's cluster Secrets
 outbound     what changes on the hub → events for the agent concerned
 inbound      what agents send → what is done about it on the hub
 resync       both sides brought up to date on connecting, and now and then
+blocklist    certificates that must not come in
 identity     who this principal is
 connections  what the hub tells people about its agents' connections
 """

@@ -27,7 +27,8 @@ class Agent:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the session of `stream` has ended."""
     dismissed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the hub no longer knows the agent: its session ends."""
+    """Set when the hub no longer wants the agent: its session ends."""
+    connected_at: float = 0.0
     has_connected: bool = False
     """Whether it has been here since this process started: before that, nothing is kept for it to catch up with."""
 

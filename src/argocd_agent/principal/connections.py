@@ -29,6 +29,7 @@ class Connections:
     def __init__(self, cluster: Cluster, namespace: str, now: Callable[[], str]) -> None:
         self._cluster, self._namespace, self._now = cluster, namespace, now
         self._changes: dict[AgentName, str | None] = {}
+        self._is_first = True
         self._wake = asyncio.Event()
 
     def connected(self, agent: AgentName, address: str) -> None:
@@ -46,6 +47,7 @@ class Connections:
 
     async def run(self) -> None:
         """Write what changed, until cancelled."""
+        self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -68,11 +70,27 @@ class Connections:
         try:
             found = await self._cluster.get(CONFIGMAPS, self._namespace, CONFIGMAP_CONNECTIONS)
         except NotFound:
+            self._is_first = False
             data = {str(agent): text for agent, text in changes.items() if text is not None}
+            if not data:
+                return
             metadata = Metadata(name=CONFIGMAP_CONNECTIONS, namespace=self._namespace)
             await self._cluster.create(CONFIGMAPS, new_object(CONFIGMAPS, metadata, data=data))
             return
         held = found.look("data")
-        merged = {**(held if isinstance(held, dict) else {}), **changes}
+        before: dict[str, str] = held if isinstance(held, dict) else {}
+        merged: dict[str, str | None] = {
+            **self._orphaned(before),
+            **{str(agent): text for agent, text in changes.items()},
+        }
         data = {agent: text for agent, text in merged.items() if text is not None}
-        await self._cluster.update(CONFIGMAPS, found.with_fields({"data": encode(data)}))
+        if data != before:
+            await self._cluster.update(CONFIGMAPS, found.with_fields({"data": encode(data)}))
+
+    def _orphaned(self, before: dict[str, str]) -> dict[str, str]:
+        """*before*, where who was connected to a process that is no more is not connected."""
+        if self._is_first:
+            self._is_first = False
+            gone = encode({"status": "disconnected", "reason": "the principal was restarted", "since": self._now()})
+            return {name: gone.decode() if '"connected"' in text else text for name, text in before.items()}
+        return before

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 from argocd_agent.errors import AuthenticationFailed, KeyMaterialError, PeerUnavailable
+from argocd_agent.pki.fingerprints import fingerprint
 from argocd_agent.pki.subject import Subject
 from argocd_agent.pki.tokens import Audience, TokenKey, must_rotate
 from argocd_agent.principal.auth.methods import AuthMethod
@@ -47,6 +48,7 @@ class Gatekeeper:
         self._namespace, self._version, self._match_subject = namespace, version, match_subject
         self._failed, self._serve, self._take_pushed = failed, serve, take_pushed
         self._agent_namespaces: dict[AgentName, str] = {}
+        self._fingerprints: dict[AgentName, str] = {}
 
     async def authenticate(self, request: LoginRequest, caller: Caller) -> LoginReply:
         """As `Gate`."""
@@ -70,6 +72,8 @@ class Gatekeeper:
         key = self._signing_key()
         subject, now = Subject(agent, Mode(request.mode)), time.time()
         self._agent_namespaces[agent] = request.agent_namespace
+        if caller.certificate is not None:
+            self._fingerprints[agent] = fingerprint(caller.certificate)
         log.info(
             "client authentication successful",
             {fields.AGENT: agent, fields.AGENT_VERSION: request.version, fields.CLIENT_ADDRESS: caller.address},
@@ -132,6 +136,10 @@ class Gatekeeper:
     def agent_namespace(self, agent: AgentName) -> str:
         """The namespace that *agent* said it lives in; empty if it has not logged in since start."""
         return self._agent_namespaces.get(agent, "")
+
+    def agents_with(self, certificate: str) -> list[AgentName]:
+        """The agents that last logged in with the certificate of this fingerprint."""
+        return [agent for agent, known in self._fingerprints.items() if known == certificate]
 
     def _signing_key(self) -> TokenKey:
         try:

@@ -9,7 +9,7 @@ import time
 from argocd_agent.backends.ports import Cluster, Scope
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.link import Link
-from argocd_agent.peer.observe import Observer
+from argocd_agent.peer.observe import Observer, pause
 from argocd_agent.peer.program import reporter
 from argocd_agent.principal.agents import Agents
 from argocd_agent.principal.clusters import Clusters
@@ -30,6 +30,7 @@ from argocd_agent.telemetry.metrics import PrincipalMetrics
 from argocd_agent.wire.timestamps import format_time
 
 APPS, CLUSTERS = "Applications", "cluster Secrets"
+_MEASURE_SECONDS = 180.0  # as the reference does
 
 
 class Hub:
@@ -38,7 +39,7 @@ class Hub:
     def __init__(
         self, config: PrincipalConfig, cluster: Cluster, health: Health, metrics: PrincipalMetrics, uid: str
     ) -> None:
-        self.uid, self._config = uid, config
+        self.uid, self._config, self._metrics = uid, config, metrics
         self._mapping = HubMapping()
         clock = asyncio.get_running_loop().time
         self.agents = Agents(lambda name: Link(name, config.ack_timeout_seconds, source="", clock=clock))
@@ -99,6 +100,20 @@ class Hub:
             tasks.create_task(self.applications.run(), name="watch Applications")
             tasks.create_task(self.secrets.run(), name="watch cluster Secrets")
             tasks.create_task(self.connections.run(), name="write down connections")
+            tasks.create_task(self._measure_connections(), name="measure connections")
+
+    async def _measure_connections(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await pause(_MEASURE_SECONDS)
+            ages = [clock() - agent.connected_at for agent in self.agents if agent.stream is not None]
+            self._metrics.average_connection_time(sum(ages) / len(ages) if ages else 0.0)
+
+    def dismiss(self, name: AgentName) -> None:
+        """End the session of agent *name*, if it has one."""
+        agent = self.agents.get(name)
+        if agent is not None:
+            agent.dismissed.set()
 
     def _serves(self, name: AgentName) -> bool:
         return self.clusters.is_registered(name) and matches_any(self._config.allowed_namespaces, name)

@@ -14,6 +14,7 @@ from argocd_agent.errors import ClusterError
 from argocd_agent.peer.observe import pause
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
 from argocd_agent.principal.auth.methods import AuthMethod, parse_method
+from argocd_agent.principal.blocklist import Blocklist
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.principal.gatekeeper import Gatekeeper
 from argocd_agent.principal.hub import APPS, CLUSTERS, Hub
@@ -29,15 +30,13 @@ from argocd_agent.transport.listener import ListenerOptions, serve
 
 log = get_log("Server")
 
-IDENTITY, LISTENER = "principal identity", "listener for agents"
+IDENTITY, BLOCKLIST, LISTENER = "principal identity", "blocklist of certificates", "listener for agents"
 
 
 async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
     """Serve until *stop* is set. Raises `ConfigError` for what cannot work and will not heal by itself."""
-    method = parse_method(
-        f"{config.auth.name}:{config.auth.argument}", plaintext=config.insecure_plaintext, is_blocked=_nobody
-    )
-    health = Health((IDENTITY, APPS, CLUSTERS, LISTENER))
+    _method(config, is_blocked=lambda _: False)  # what is wrong with --auth is said before anything is started
+    health = Health((IDENTITY, APPS, CLUSTERS, BLOCKLIST, LISTENER))
     metrics, registry = principal_metrics(__version__) if config.metrics_port else (NO_PRINCIPAL_METRICS, None)
     async with cluster_of(config) as cluster:
         keys = Keys(config, cluster, health)
@@ -46,20 +45,22 @@ async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
         keys.read_files()
         async with pages(config, health, lambda: health.report().is_ready, registry):
             log.info("Principal starts", {fields.VERSION: __version__, fields.NAMESPACE: config.namespace})
-            serving = _serve(config, cluster, health, keys, method, metrics)
+            serving = _serve(config, cluster, health, keys, metrics)
             await run_parts({"keys": keys.run(), "hub": serving}, stop)
 
 
-def _nobody(_: str) -> bool:
-    return False
+def _method(config: PrincipalConfig, is_blocked: Callable[[str], bool]) -> AuthMethod:
+    text = f"{config.auth.name}:{config.auth.argument}"
+    return parse_method(text, plaintext=config.insecure_plaintext, is_blocked=is_blocked)
 
 
 async def _serve(
-    config: PrincipalConfig, cluster: Cluster, health: Health, keys: Keys, method: AuthMethod, metrics: PrincipalMetrics
+    config: PrincipalConfig, cluster: Cluster, health: Health, keys: Keys, metrics: PrincipalMetrics
 ) -> None:
     hub = Hub(config, cluster, health, metrics, await _identity(config, cluster, reporter(health, IDENTITY)))
+    blocklist = Blocklist(cluster, config.namespace, lambda one: _dismiss(one), reporter(health, BLOCKLIST))
     gate = Gatekeeper(
-        method,
+        _method(config, blocklist.has),
         keys.token_key,
         namespace=config.namespace,
         version=config.version_reported or __version__,
@@ -68,9 +69,16 @@ async def _serve(
         serve=hub.sessions.serve,
         take_pushed=hub.sessions.take_pushed,
     )
+
+    def _dismiss(fingerprint: str) -> None:
+        for agent in gate.agents_with(fingerprint):
+            hub.dismiss(agent)
+
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(hub.run(), name="the hub")
+        tasks.create_task(blocklist.run(), name="watch the blocklist")
         await hub.read()
+        await blocklist.read()
         await keys.complete()
         async with serve(_listener_options(config, keys, hub.uid), gate) as listener:
             log.info("Listening for agents", {fields.ADDRESS: f"{config.listen_host or '*'}:{listener.port}"})

@@ -51,6 +51,8 @@ class Sessions:
         if agent.stream is not stream:  # a third came while the second was waiting
             raise PeerUnavailable("another stream took this agent's place")
         agent.ended.clear()
+        agent.dismissed.clear()
+        agent.connected_at = clock()
         try:
             await self._drive(agent, stream)
         finally:
@@ -108,12 +110,21 @@ class Sessions:
         def refused(event: Event, _: str) -> None:
             metrics.refused(name, event.target, event.type)
 
-        return Watchers(sent, received, processed, refused)
+        return Watchers(
+            sent,
+            received,
+            processed,
+            refused,
+            resent=lambda _: metrics.resent(name),
+            unsent=lambda: metrics.send_failed(name, "transport-closing"),
+            depth=lambda waiting: metrics.outbox_depth(name, waiting),
+        )
 
 
 async def _until_dismissed(agent: Agent) -> None:
     await agent.dismissed.wait()
-    raise StreamClosed("the agent is no longer registered on the hub")
+    agent.dismissed.clear()
+    raise StreamClosed("the hub does not want this agent any more: it is not registered, or its certificate is blocked")
 
 
 async def _hold(stream: EventStream) -> None:

@@ -89,7 +89,6 @@ class Unacked:
             self._first_since = now
         else:
             return None
-        flight.is_live = False
         return flight.key
 
     def deadline(self) -> float | None:

@@ -1,7 +1,7 @@
 """Name patterns as Argo CD reads them: globs, or regular expressions written between slashes.
 
-A glob is anchored and knows `*`, `?`, `[abc]`, `[!abc]`, `[a-z]`, `{a,b}` and `\\` as escape; no character is a separator.
-`/…/` is an unanchored search. Source: the wire contract, 6.2 and 6.4, and Argo CD's documentation of
+A glob is anchored and knows `*`, `?`, `[abc]`, `[!abc]`, `[a-z]`, `{a,b}` and `\\` as escape; no character is a
+separator. `/…/` is an unanchored search. Source: the wire contract, 6.2 and 6.4, and Argo CD's documentation of
 `application.namespaces` (https://argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace/).
 """
 

@@ -106,7 +106,7 @@ def _sync(event: Incoming, held: Object | None, namespace: str, policies: Polici
     if verdict is Verdict.UNCLAIMED:
         if event.type != EventType.CREATE:
             raise EventRefused(
-                f'Application "{namespace}/{held.name}" is not ours: it has no source UID, and only a create may adopt it'
+                f'Application "{namespace}/{held.name}" is not ours: it has no source UID; only a create may adopt it'
             )
         if policies.adoption_for(held) is Adoption.NEVER:
             return ReportNotAdopted(

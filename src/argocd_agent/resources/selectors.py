@@ -1,8 +1,8 @@
 """Label and field selectors in Kubernetes' syntax: text in, a value with `matches` out.
 
-Labels: `a=b`, `a==b`, `a!=b`, `a in (b, c)`, `a notin (b, c)`, `a`, `!a`, `a>1`, `a<1`, joined by commas; all must hold.
-A missing label satisfies `!=`, `notin` and `!a`, and nothing else. Fields: `a=b`, `a==b`, `a!=b`, with `\\,`, `\\=` and
-`\\\\` as escapes. An empty selector matches everything. Which fields exist is the caller's business.
+Labels: `a=b`, `a==b`, `a!=b`, `a in (b, c)`, `a notin (b, c)`, `a`, `!a`, `a>1`, `a<1`, joined by commas; all must
+hold. A missing label satisfies `!=`, `notin` and `!a`, and nothing else. Fields: `a=b`, `a==b`, `a!=b`, with `\\,`,
+`\\=` and `\\\\` as escapes. An empty selector matches everything. Which fields exist is the caller's business.
 
 Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ and …/field-selectors/.
 Pure. Raises `DecodeError` with the API server's words.
@@ -191,7 +191,8 @@ class _LabelParser:
         if operator in (Operator.GREATER, Operator.LESS):
             if _integer(value) is None:
                 raise DecodeError(
-                    f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+                    f'values[0][{key}]: Invalid value: "{value}": '
+                    "for 'Gt', 'Lt' operators, the value must be an integer"
                 )
             return Requirement(key, operator, frozenset({value}))
         return Requirement(key, operator, frozenset({self._value(key, value)}))

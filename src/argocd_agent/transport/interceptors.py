@@ -11,8 +11,9 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from grpc import Compression, StatusCode
+from grpc.aio import BaseError
 
-from argocd_agent.errors import AuthenticationFailed
+from argocd_agent.errors import AuthenticationFailed, StreamClosed
 from argocd_agent.pki.tls import TlsVersion
 from argocd_agent.protocol.capabilities import peer_from
 from argocd_agent.telemetry import fields
@@ -109,6 +110,16 @@ def check_floor(caller: Caller, minimum: TlsVersion | None) -> None:
     if minimum is not None and caller.tls_version not in _TLS_NAMES[minimum]:
         found = caller.tls_version or "no TLS"
         raise AuthenticationFailed(f"{caller.address}: expected at least {minimum}, found {found}")
+
+
+async def announce_to(context: Context, caller: Caller, announced: Iterable[tuple[str, str]]) -> None:
+    """Say at once what we can do, to a caller that said so itself. Raises `StreamClosed` when it has gone."""
+    if caller.peer.is_reference:
+        return
+    try:
+        await context.send_initial_metadata(announced)
+    except BaseError as error:
+        raise StreamClosed(f"{caller.address}: the connection is gone") from error
 
 
 class Guard:

@@ -34,6 +34,28 @@ def test_events_of_one_key_are_processed_one_at_a_time_in_order() -> None:
     assert order == ["set-operation:1", "set-operation:2", "set-operation:3"]
 
 
+def test_an_event_that_comes_during_the_processing_of_its_key_waits() -> None:
+    inbox = an_inbox(an_event(UPDATE, 1))
+    (first,) = inbox.take(0)
+    inbox.receive(an_event(UPDATE, 2), 0)
+
+    during = inbox.take(0)
+    inbox.finished(first)
+
+    assert (during, words(inbox.take(0))) == ([], ["spec-update:2"])
+
+
+def test_state_of_another_object_of_the_same_name_does_not_take_the_place() -> None:
+    inbox = an_inbox(an_event(UPDATE, 1, uid="old"), an_event(UPDATE, 2, uid="new"))
+
+    order = []
+    while begun := inbox.take(0):
+        order += words(begun)
+        inbox.finished(begun[0])
+
+    assert order == ["spec-update:1", "spec-update:2"]
+
+
 def test_keys_are_processed_side_by_side() -> None:
     inbox = an_inbox(an_event(name="a"), an_event(name="b"))
 

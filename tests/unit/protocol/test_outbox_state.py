@@ -190,6 +190,15 @@ def test_an_object_born_and_gone_behind_an_untold_delete_leaves_nothing() -> Non
     assert outbox.pending_types(KEY) == (DELETE,)
 
 
+def test_a_delete_of_an_object_that_the_peer_may_know_is_told_even_behind_another_delete() -> None:
+    outbox = connected()
+    outbox.put(an_event(DELETE, 1, uid="u1"), 0)
+    outbox.put(an_event(CREATE, 2, uid="u2"), 0)
+    outbox.put(an_event(DELETE, 3, uid="u3"), 0)
+
+    assert drained(outbox, 0) == ["delete:1", "delete:3"]
+
+
 def test_two_events_with_equal_ids_are_told_apart_by_their_stamp() -> None:
     outbox = connected()
     update, operation = a_message(UPDATE, "same", key="k"), a_message(SET, "same", key="k")

@@ -136,12 +136,17 @@ def _object_check(schema: JsonObject, definitions: Definitions, is_lenient: bool
     defaults = {name: part["default"] for name, part in parts.items() if "default" in part}
     needed = () if is_lenient else _names(schema.get("required"))
     is_open = schema.get(OPEN) is True
+    # Most values are scalars without rules: known here, they cost no call.
+    plain = {name: _PLAIN[kind] for name, part in parts.items() if (kind := _plain_type(part)) in _PLAIN}
 
     def check(value: Json, path: Path, report: Report) -> Json:
         if type(value) is not dict:
             return report.wrong_type(path, "object", value)
         kept: JsonObject = {}
         for name, item in value.items():
+            if type(item) is plain.get(name):
+                kept[name] = item
+                continue
             inner = checks.get(name)
             if inner is None:
                 if is_open:
@@ -198,6 +203,8 @@ def _array_check(schema: JsonObject, definitions: Definitions, is_lenient: bool)
     return check
 
 
+_PLAIN: dict[str, type] = {"string": str, "integer": int, "boolean": bool}
+_RULES = frozenset({"enum", "pattern", "minimum", "maximum", "minLength", "maxLength"})
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -219,6 +226,12 @@ def _scalar_check(kind: str, schema: JsonObject) -> Check:
         return value
 
     return check
+
+
+def _plain_type(schema: JsonObject) -> str:
+    """The type of a scalar that has no rules, empty for everything else."""
+    has_more = INT_OR_STRING in schema or "$ref" in schema or not _RULES.isdisjoint(schema)
+    return "" if has_more else str(schema.get("type", ""))
 
 
 def _rules(schema: JsonObject) -> list[tuple[Callable[[Json], bool], str]]:

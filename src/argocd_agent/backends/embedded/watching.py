@@ -23,7 +23,7 @@ class Watches:
     """Starts watches on one store, and ends them all."""
 
     def __init__(self, store: Store, bookmark_seconds: float = BOOKMARK_SECONDS) -> None:
-        self._store, self._bookmark_seconds = store, bookmark_seconds
+        self._store, self.bookmark_seconds = store, bookmark_seconds
         self._wakes: set[asyncio.Event] = set()
         self._is_closed = False
 
@@ -79,7 +79,7 @@ class Watches:
         if self._store.version == shown:
             self._store.idle.add(wake.set)
             return None
-        return due or asyncio.get_running_loop().time() + self._bookmark_seconds
+        return due or asyncio.get_running_loop().time() + self.bookmark_seconds
 
 
 def bookmark(selection: Selection, version: int, annotations: dict[str, str] | None = None) -> WatchEvent:

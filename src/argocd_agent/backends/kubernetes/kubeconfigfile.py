@@ -3,13 +3,15 @@
 Fields that we have no use for are passed over, as client-go does. A null stands for the empty value of its field.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from argocd_agent.errors import ConfigError
+from argocd_agent.codec import decode_any
+from argocd_agent.errors import ConfigError, DecodeError
 
 
 class ClusterEntry(msgspec.Struct, frozen=True, rename="kebab"):
@@ -110,10 +112,8 @@ def read_file(path: Path) -> File:
 
 def _parsed(text: bytes, path: Path) -> Any:
     if text.lstrip()[:1] == b"{":
-        try:
-            return msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # YAML's flow style also starts with a brace
+        with contextlib.suppress(DecodeError):  # YAML's flow style also starts with a brace
+            return decode_any(text)
     import yaml
 
     try:

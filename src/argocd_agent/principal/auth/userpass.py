@@ -1,16 +1,14 @@
 """Method `userpass`: a name and a password, checked against bcrypt hashes in a file (wire contract, 2.3).
 
-The hashing itself is the `bcrypt` package's, which is not among our dependencies: without it this method cannot be
-chosen. It takes a tenth of a second on purpose, so it runs in a thread.
+The hashing itself is the `bcrypt` package's. It takes a tenth of a second on purpose, so it runs in a thread.
 """
 
 import asyncio
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from argocd_agent.errors import AuthenticationFailed, ConfigError
+from argocd_agent.errors import AuthenticationFailed
 from argocd_agent.principal.auth.identity import agent_name, is_label
 from argocd_agent.principal.auth.mtls import check_common_name
 from argocd_agent.protocol.events import AgentName
@@ -81,13 +79,7 @@ def parse_passwords(text: str, where: str) -> Passwords:
 
 
 def bcrypt_verifier() -> Verifier:
-    """The verifier of the bcrypt package. Raises `ConfigError` when it is not installed."""
-    try:
-        checkpw = importlib.import_module("bcrypt").checkpw
-    except ModuleNotFoundError as error:
-        raise ConfigError("auth: userpass needs the Python package bcrypt, which is not installed") from error
+    """The verifier of the bcrypt package."""
+    import bcrypt
 
-    def verify(password: bytes, digest: bytes) -> bool:
-        return bool(checkpw(password, digest))
-
-    return verify
+    return bcrypt.checkpw

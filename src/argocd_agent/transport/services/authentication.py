@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from argocd_agent.transport.gate import Caller, Gate
-from argocd_agent.transport.interceptors import Context
+from argocd_agent.transport.interceptors import Context, announce_to
 from argocd_agent.wire.messages import LoginRequest, RefreshRequest
 
 
@@ -17,8 +17,7 @@ class Authentication:
     async def authenticate(self, request: bytes, context: Context, caller: Caller) -> bytes:
         """Tokens. What we can do is announced to a caller that announced itself."""
         reply = await self._gate.authenticate(LoginRequest.decode(request), caller)
-        if not caller.peer.is_reference:
-            await context.send_initial_metadata(self._announced)
+        await announce_to(context, caller, self._announced)
         return reply.encode()
 
     async def refresh(self, request: bytes, _context: Context, _caller: Caller) -> bytes:

@@ -12,7 +12,7 @@ from argocd_agent.protocol.names import METADATA_AUTHORIZATION, METADATA_COMPRES
 from argocd_agent.transport import frames
 from argocd_agent.transport.ending import Ending
 from argocd_agent.transport.gate import Caller, Gate, Identity
-from argocd_agent.transport.interceptors import Context
+from argocd_agent.transport.interceptors import Context, announce_to
 from argocd_agent.transport.serverstream import ServerStream
 
 
@@ -36,8 +36,7 @@ class Events:
         stream = ServerStream(context, caller, self._max_bytes, ending)
         self._open.add(stream)  # before the agent hears of it: a stop from now on must end it
         try:
-            if not caller.peer.is_reference:
-                await context.send_initial_metadata(self._announced)
+            await announce_to(context, caller, self._announced)
             await self._drive(self._gate.serve(identity, stream), stream, ending, f"session of {identity.agent}")
         finally:
             self._open.discard(stream)

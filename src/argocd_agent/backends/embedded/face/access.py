@@ -1,14 +1,21 @@
-"""Who may do what at the face: bearer tokens, or client certificates where TLS asks for them. Pure."""
+"""Who may do what at the face: bearer tokens, or client certificates where TLS asks for them. Pure.
+
+kubectl sends no bearer token over plain HTTP, so there a token may also stand in front of the path.
+"""
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from argocd_agent.backends.embedded.faults import Prohibited
 from argocd_agent.errors import Unauthorized
 from argocd_agent.resources.kinds import Api
 
 ADMIN = "admin"
+
+
+TOKEN_PATH = "/token/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,14 @@ class Access:
             f' in API group "{attempt.group}" {place}',
             reason="Forbidden",
         )
+
+
+def split_token(path: str, authorization: str) -> tuple[str, str]:
+    """*path* without a token in front of it, and the authorization that this stands for, or the given one."""
+    if not path.startswith(TOKEN_PATH):
+        return path, authorization
+    token, _, rest = path.removeprefix(TOKEN_PATH).partition("/")
+    return f"/{rest}", f"Bearer {unquote(token)}"
 
 
 def common_name(certificate: Mapping[str, object]) -> str:

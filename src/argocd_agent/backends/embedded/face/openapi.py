@@ -11,7 +11,7 @@ import hashlib
 
 from argocd_agent.backends.embedded.kinds import Kinds, ServedKind
 from argocd_agent.backends.embedded.schema import SERVER_FIELDS
-from argocd_agent.backends.embedded.schemas import definitions
+from argocd_agent.backends.embedded.schemas import SHARED, definitions
 from argocd_agent.backends.embedded.values import Json, JsonObject, canonical
 from argocd_agent.backends.ports import PatchType
 
@@ -24,7 +24,7 @@ def index(kinds: Kinds) -> JsonObject:
     paths: JsonObject = {}
     for group, version in sorted({(kind.api.group, kind.api.version) for kind in kinds}):
         path = f"apis/{group}/{version}" if group else f"api/{version}"
-        digest = hashlib.sha256(canonical(document(kinds, group, version))).hexdigest()[:32].upper()
+        digest = _digest([kind for kind in kinds if (kind.api.group, kind.api.version) == (group, version)])
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return {"paths": paths}
 
@@ -47,6 +47,12 @@ def document(kinds: Kinds, group: str, version: str) -> JsonObject | None:
         "paths": paths,
         "components": {"schemas": schemas},
     }
+
+
+def _digest(served: list[ServedKind]) -> str:
+    """Changes with the schemas; cheaper than making the document."""
+    parts = b"".join(canonical({**_gvk(kind), "schema": kind.schema.root}) for kind in served)
+    return hashlib.sha256(parts).hexdigest()[:32].upper()
 
 
 def _name(kind: ServedKind) -> str:
@@ -74,6 +80,11 @@ def _collect(schema: Json, kind: ServedKind, schemas: JsonObject) -> Json:
     result: JsonObject = {}
     for name, value in schema.items():
         if name == "$ref" and isinstance(value, str):
+            if value.startswith(SHARED):
+                # A name of our own making would only puzzle readers of `kubectl explain`.
+                inner = _collect(kind.schema.definitions.schemas[value], kind, schemas)
+                result |= inner if isinstance(inner, dict) else {}
+                continue
             if value not in schemas:
                 schemas[value] = {}  # before going on: definitions may contain themselves
                 known = kind.schema.definitions.schemas

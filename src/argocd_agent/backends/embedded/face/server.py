@@ -3,9 +3,10 @@
     async with serve(cluster) as face:
         face.write_kubeconfig(Path("kubeconfig"))
 
-Plain HTTP on loopback, or TLS; every request but those for health and version needs a known bearer token (or a client
-certificate that the TLS context has verified). Bodies are at most 3 MiB. A watch whose client does not read fills the
-socket, then waits; when the window of changes has passed it by, it gets the 410 that makes clients list again.
+Plain HTTP on loopback, or TLS; every request but those for health and version needs a known bearer token, as a header
+or as the first part of the path (`/token/TOKEN/api/…`), or a client certificate that the TLS context has verified.
+Bodies are at most 3 MiB. A watch whose client does not read fills the socket, then waits; when the window of changes
+has passed it by, it gets the 410 that makes clients list again.
 Leaving the block ends the watches and closes connections within a second.
 """
 
@@ -23,7 +24,7 @@ from aiohttp import web
 from argocd_agent.backends.embedded import faults
 from argocd_agent.backends.embedded.cluster import EmbeddedCluster
 from argocd_agent.backends.embedded.face import discovery, documents, openapi, statuses
-from argocd_agent.backends.embedded.face.access import ADMIN, Access, Attempt, Client
+from argocd_agent.backends.embedded.face.access import ADMIN, TOKEN_PATH, Access, Attempt, Client, split_token
 from argocd_agent.backends.embedded.face.handling import Answer, Call, Handler, Query
 from argocd_agent.backends.embedded.face.kubeconfig import render
 from argocd_agent.backends.embedded.face.routes import Form, ListOptions, Target, parse_accept, parse_list, parse_path
@@ -52,6 +53,7 @@ VERSION: JsonObject = {
     "platform": "",
 }
 _METHODS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+DISCOVERY_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
 
 
@@ -93,14 +95,16 @@ class Face:
         self.url = ""
         self._cluster, self._access, self._name, self._ca = cluster, access, name, ca
         self._handler = Handler(cluster)
-        self._watches = Watches(cluster.engine.store)
+        self._watches = Watches(cluster.engine.store, cluster.watches.bookmark_seconds)
 
     def kubeconfig(self, user: str = ADMIN, namespace: str = "default") -> str:
         """A kubeconfig for one of the clients, by user name. Raises KeyError for an unknown one."""
         client = next((client for client in self._access.clients if client.user == user), None)
         if client is None:
             raise KeyError(f"no client of the face is called {user!r}")
-        return render(server=self.url, name=self._name, user=user, token=client.token, namespace=namespace, ca=self._ca)
+        # kubectl sends no token without TLS, but keeps a path that the server's address has.
+        server = self.url if self.url.startswith("https:") else f"{self.url}{TOKEN_PATH}{client.token}"
+        return render(server=server, name=self._name, user=user, token=client.token, namespace=namespace, ca=self._ca)
 
     def write_kubeconfig(self, path: Path, user: str = ADMIN, namespace: str = "default") -> None:
         """Write it to *path*, readable by its owner only, in one step: readers never see half of it."""
@@ -125,11 +129,11 @@ class Face:
             return response
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.raw_path
+        path, authorization = split_token(request.rel_url.raw_path, request.headers.get("Authorization", ""))
         if path in PUBLIC_PATHS or path.startswith(("/livez/", "/readyz/", "/healthz/")):
             return _respond(request, Answer(canonical(VERSION))) if path == "/version" else web.Response(text="ok")
         certificate = request.get_extra_info("peercert")
-        client = self._access.authenticate(request.headers.get("Authorization", ""), certificate)
+        client = self._access.authenticate(authorization, certificate)
         target = parse_path(path)
         if target is None:
             return self._describe(request, path.strip("/").split("/"))
@@ -199,7 +203,8 @@ class Face:
         document: JsonObject | None = None
         match parts:
             case ["api"] | ["apis"] if parse_accept(request.headers.get("Accept", "")) is Form.DISCOVERY:
-                return _respond(request, Answer(canonical(discovery.aggregated(kinds, is_core=parts == ["api"]))))
+                answer = Answer(canonical(discovery.aggregated(kinds, is_core=parts == ["api"])))
+                return _respond(request, answer, DISCOVERY_TYPE)
             case ["api"]:
                 document = discovery.core_versions(self.url.partition("://")[2])
             case ["api", version]:
@@ -273,8 +278,8 @@ async def _read_body(request: web.BaseRequest) -> bytes:
     return bytes(body)
 
 
-def _respond(request: web.BaseRequest, answer: Answer) -> web.Response:
-    response = web.Response(body=answer.body, status=answer.code, headers=_JSON)
+def _respond(request: web.BaseRequest, answer: Answer, content_type: str = "application/json") -> web.Response:
+    response = web.Response(body=answer.body, status=answer.code, headers={**_JSON, "Content-Type": content_type})
     for warning in answer.warnings:
         escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

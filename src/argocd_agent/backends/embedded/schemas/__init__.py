@@ -8,6 +8,9 @@ from argocd_agent.backends.embedded.values import JsonObject
 from argocd_agent.codec import decode_any
 from argocd_agent.resources.kinds import Api
 
+SHARED = "shared"
+"""How names of definitions begin that only save space: subtrees that occur more than once."""
+
 
 @cache
 def _document() -> tuple[dict[str, str], dict[str, JsonObject]]:

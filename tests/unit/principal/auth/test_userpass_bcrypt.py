@@ -1,0 +1,13 @@
+"""Passwords against real bcrypt hashes."""
+
+import bcrypt
+
+from argocd_agent.principal.auth.userpass import bcrypt_verifier
+
+
+def test_the_right_password_is_accepted_and_no_other() -> None:
+    digest = bcrypt.hashpw(b"secret", bcrypt.gensalt(rounds=4))
+    verify = bcrypt_verifier()
+
+    assert verify(b"secret", digest)
+    assert not verify(b"Secret", digest)
