@@ -123,9 +123,8 @@ def _check_data(obj: Object, held: Object | None) -> list[Cause]:
 def _workload(defaults: JsonObject) -> Complete:
     def complete(obj: Object, held: Object | None, now: str) -> Object:
         spec = obj.look("spec")
-        if not isinstance(spec, dict) or defaults.keys() <= spec.keys():
-            return obj
-        return obj.with_fields({"spec": canonical({**defaults, **spec})})
+        missing = {name: value for name, value in defaults.items() if not spec or spec.get(name) in (None, {}, "")}
+        return obj.with_fields({"spec": canonical({**(spec or {}), **missing})}) if missing else obj
 
     return complete
 

@@ -12,7 +12,7 @@ import msgspec
 from argocd_agent.backends.embedded import faults
 from argocd_agent.backends.embedded.cluster import EmbeddedCluster
 from argocd_agent.backends.embedded.engine import Outcome, Preconditions, Validation, WriteOptions
-from argocd_agent.backends.embedded.face import documents, statuses
+from argocd_agent.backends.embedded.face import documents, protobuf, statuses
 from argocd_agent.backends.embedded.face.routes import (
     Form,
     ListOptions,
@@ -179,8 +179,9 @@ class Handler:
         return obj if obj.namespace == call.namespace else obj.with_metadata(namespace=call.namespace)
 
     def _body(self, call: Call) -> Json:
+        body = _from_protobuf(call.body) if call.content_type == protobuf.CONTENT_TYPE else call.body
         try:
-            value: Json = decode_any(call.body, "body")
+            value: Json = decode_any(body, "body")
         except DecodeError as error:
             raise faults.bad_request(str(error)) from error
         return value
@@ -220,10 +221,12 @@ def read_object(call: Call, validation: Validation) -> tuple[Object, list[str]]:
     body = call.body
     if call.content_type in YAML_TYPES:
         body = canonical(decode_yaml(body))
+    elif call.content_type == protobuf.CONTENT_TYPE and call.kind.row.is_typed:
+        body = _from_protobuf(body)
     elif call.content_type not in JSON_TYPES:
         raise faults.bad_request(
             "the body of the request was in an unknown format - accepted media types include: application/json,"
-            " application/yaml",
+            " application/yaml, application/vnd.kubernetes.protobuf (built-in kinds)",
             code=415,
             reason="UnsupportedMediaType",
         )
@@ -238,6 +241,13 @@ def read_object(call: Call, validation: Validation) -> tuple[Object, list[str]]:
         told = f"the object provided is unrecognized (must be of type {call.kind.api.kind}): {error}"
         raise faults.bad_request(told) from error
     return obj, unknown
+
+
+def _from_protobuf(body: bytes) -> bytes:
+    try:
+        return canonical(protobuf.decode_protobuf(body))
+    except DecodeError as error:
+        raise faults.bad_request(str(error)) from error
 
 
 def with_unknown(options: WriteOptions, unknown: list[str]) -> WriteOptions:
