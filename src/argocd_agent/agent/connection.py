@@ -28,7 +28,8 @@ log = get_log("Connector")
 # A stream that ends sooner than this did not prove that the principal wants us: the pauses go on growing.
 _PROVEN_SECONDS = 5.0
 
-Serve = Callable[[EventStream], Coroutine[None, None, str]]
+Serve = Callable[[EventStream, Callable[[], None]], Coroutine[None, None, str]]
+"""Drives a session; calls its second argument when the principal has been heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +109,13 @@ class Connection:
         return reply.access_token, read_unverified(reply.access_token).subject
 
     async def _drive(self, stream: EventStream, subject: Subject, channel: HubChannel) -> str:
-        self.is_connected = True
-        self._report(None)
-        self._metrics.connection(is_connected=True, since=time.time())
         kind = "reference" if stream.peer.is_reference else f"protocol {stream.peer.protocol}"
         about = {fields.AGENT: subject.agent, fields.ADDRESS: channel.address, fields.VERSION: kind}
-        log.info("Connected to the principal", about)
-        session = asyncio.create_task(self._serve(stream), name="session with the principal")
+        if stream.peer.is_reference:  # it may have nothing to say for long
+            self._connected(about)
+        session = asyncio.create_task(
+            self._serve(stream, lambda: self._connected(about)), name="session with the principal"
+        )
         renewed = asyncio.create_task(self._renewed.wait(), name="wait for new certificates")
         try:
             await asyncio.wait({session, renewed}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +126,15 @@ class Connection:
             renewed.cancel()
             session.cancel()
             await asyncio.gather(session, renewed, return_exceptions=True)
+
+    def _connected(self, about: Mapping[str, object]) -> None:
+        """The stream is served. One of ours speaks at once; until then we may be one of two of a name, and held."""
+        if self.is_connected:
+            return
+        self.is_connected = True
+        self._report(None)
+        self._metrics.connection(is_connected=True, since=time.time())
+        log.info("Connected to the principal", about)
 
     def _lost(self, reason: str) -> None:
         if self.is_connected:

@@ -38,7 +38,8 @@ class _Case:
 
 
 class Drift:
-    """Repairs mirrors. `check` names one that may be wrong; `run` until cancelled."""
+    """Repairs mirrors. `check` names one that may be wrong; `run` until cancelled. *made_again* hears of each that was
+    deleted and is back."""
 
     def __init__(
         self,
@@ -47,8 +48,11 @@ class Drift:
         held: Mapping[Key, Object],
         recreate: Recreate,
         clock: Callable[[], float],
+        *,
+        made_again: Callable[[Object], None],
     ) -> None:
         self._applier, self._mirrors, self._held, self._recreate, self._clock = applier, mirrors, held, recreate, clock
+        self._made_again = made_again
         self._cases: dict[Key, _Case] = {}
         self._due: set[Key] = set()
         self._wake = asyncio.Event()
@@ -99,6 +103,8 @@ class Drift:
         except EventRefused as error:
             log.error("A mirror cannot be put right", about | {fields.ERROR: str(error)})
         else:
+            if outcome.stored is not None and isinstance(outcome.action, Create):
+                self._made_again(outcome.stored)
             if not isinstance(outcome.action, Nothing):
                 what = "was deleted" if isinstance(outcome.action, Create) else "was changed"
                 log.info(f"An Application {what} on the spoke and has been put right", about)
@@ -107,14 +113,14 @@ class Drift:
 def repair(mirror: Mirror, held: Object | None, last: Object, recreate: Recreate) -> Action:
     """What makes the spoke's copy as *mirror* says. *last*: how the object was before it went."""
     if held is None:
-        return Create(_made_again(mirror, last, recreate))
+        return Create(_restored(mirror, last, recreate))
     if held.is_deleting or mirror_of(held) == mirror:
         return Nothing("it is as the principal wants it")
     fixed = held if mirror_of(held).spec == mirror.spec else held.with_fields({"spec": mirror.spec})
     return Update(claimed(fixed, mirror.source_uid, mirror.principal_uid))
 
 
-def _made_again(mirror: Mirror, last: Object, recreate: Recreate) -> Object:
+def _restored(mirror: Mirror, last: Object, recreate: Recreate) -> Object:
     metadata = Metadata(
         name=last.name,
         namespace=last.namespace,

@@ -79,7 +79,10 @@ class Keys:
         except Missing:
             return None  # said already, by whoever looks for it
         except KeyMaterialError as error:
-            report(f"{error}{'; the last one stays in use' if self._tls is not None else ''}")
+            if self._tls is not None:
+                log.error(f"{error}; the last one stays in use")
+            else:
+                report(str(error))
             return None
         report(None)
         return value

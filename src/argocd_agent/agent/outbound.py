@@ -12,6 +12,7 @@ from argocd_agent.peer.link import Link
 from argocd_agent.peer.observe import Change
 from argocd_agent.protocol.events import Event, EventType, Target, object_key
 from argocd_agent.protocol.names import ANNOTATION_REFRESH, ANNOTATION_SOURCE_UID
+from argocd_agent.resources import application
 from argocd_agent.resources.identity import source_uid
 from argocd_agent.resources.objects import Metadata, Object
 
@@ -72,6 +73,10 @@ class Outbound:
         else:
             self._put_right(obj.key, obj)
 
+    def made_again(self, obj: Object) -> None:
+        """*obj* was put back after a deletion; the policy for that may have changed its status."""
+        self._buffer.send(self.status_of(obj))
+
     def status_of(self, obj: Object) -> Event:
         """The event that tells the principal the status of *obj*."""
         fields = {name: obj.fields[name] for name in _REPORTED_FIELDS if name in obj.fields}
@@ -97,9 +102,13 @@ def _reported_metadata(obj: Object) -> Metadata:
 
 
 def _is_news(old: Object | None, new: Object) -> bool:
-    """Whether a principal that knows *old* must hear of *new*."""
+    """Whether a principal that knows *old* must hear of *new*. Its own word, coming back, is no news."""
     if old is None:
-        return any(name in new.fields for name in _REPORTED_FIELDS)
-    return any(old.fields.get(name) != new.fields.get(name) for name in _REPORTED_FIELDS) or (
-        ANNOTATION_REFRESH in old.annotations and ANNOTATION_REFRESH not in new.annotations
+        return False  # we have created it, with the status that the principal gave
+    if not source_uid(old):
+        return any(name in new.fields for name in _REPORTED_FIELDS)  # adopted: it has a past
+    return (
+        old.fields.get("status") != new.fields.get("status")
+        or (application.has_operation(old) and not application.has_operation(new))
+        or (ANNOTATION_REFRESH in old.annotations and ANNOTATION_REFRESH not in new.annotations)
     )

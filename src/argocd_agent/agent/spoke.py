@@ -6,6 +6,7 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 from argocd_agent.agent.buffer import Buffer
 from argocd_agent.agent.config import AgentConfig
@@ -63,7 +64,14 @@ class Spoke:
         )
         held = self._applications.objects
         applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self._applications.until_gone)
-        self._drift = Drift(applier, mirrors, held, Recreate(config.on_application_recreate), clock)
+        self._drift = Drift(
+            applier,
+            mirrors,
+            held,
+            Recreate(config.on_application_recreate),
+            clock,
+            made_again=lambda obj: outbound.made_again(obj),
+        )
         outbound = Outbound(
             self._link,
             mirrors,
@@ -104,26 +112,27 @@ class Spoke:
             )
             await self._applications.synced.wait()
 
-    async def serve(self, stream: EventStream) -> str:
-        """Drive one session; why it ended."""
+    async def serve(self, stream: EventStream, heard: Callable[[], None] = lambda: None) -> str:
+        """Drive one session; why it ended. *heard* is called with every event of the principal."""
         session = Session(
             self._link,
             stream,
             self._inbound.handle,
-            self._watchers(),
+            self._watchers(heard),
             beat=heartbeat_for(Role.AGENT, stream.peer, self._config.heartbeat_interval_seconds),
             opened=self._resync.opened,
             beside={"anti-entropy": self._resync.beside},
         )
         return await session.run()
 
-    def _watchers(self) -> Watchers:
+    def _watchers(self, heard: Callable[[], None]) -> Watchers:
         metrics = self._metrics
 
         def sent(event: Event) -> None:
             metrics.event_sent(event.target, event.type)
 
         def received(event: Event) -> None:
+            heard()
             metrics.event_received(event.target, event.type)
             if event.sent_at and event.target is not Target.ACK:
                 with contextlib.suppress(DecodeError):  # a peer's odd clock is no reason to lose an event

@@ -14,8 +14,12 @@ from argocd_agent.protocol.backoff import Backoff
 from argocd_agent.protocol.capabilities import REFERENCE, PeerInfo
 from argocd_agent.protocol.events import Event, EventId, ResourceId, Target, object_key
 from argocd_agent.protocol.outbox import Outbox
+from argocd_agent.protocol.session import Input, State, step
 from argocd_agent.resources.objects import Object, decode_object
+from argocd_agent.telemetry.logs import get_log
 from argocd_agent.wire.payloads import Payload, decode
+
+log = get_log("Resync")
 
 # docs/protocol, 4.2: 5, 20, 80, then 120 seconds, each multiplied by 1 to 2.
 RESEND_FACTOR, RESEND_CEILING_SECONDS = 4.0, 120.0
@@ -48,7 +52,7 @@ class Link:
     def __init__(self, name: str, ack_timeout_seconds: float, source: str, clock: Callable[[], float]) -> None:
         self.name, self.source, self.clock = name, source, clock
         self.peer: PeerInfo = REFERENCE
-        self.is_connected = False
+        self.state = State.CONNECTING
         self.outbox = Outbox(
             Backoff(ack_timeout_seconds, RESEND_FACTOR, RESEND_CEILING_SECONDS, spread=1.0), window=REFERENCE.window
         )
@@ -63,6 +67,12 @@ class Link:
         """Send *event* at most once."""
         self.outbox.put_once(event)
         self.wake.set()
+
+    def happened(self, what: Input) -> None:
+        """Something happened to the stream. Raises `LocalProtocolError` for what cannot have happened."""
+        before, self.state = self.state, step(self.state, what)
+        if before is State.RESYNCING and self.state is State.STEADY:
+            log.info(f"Up to date with {self.name}")
 
     def message(self, target: Target, kind: str, payload: object, *, key: str = "") -> Event:
         """An event that is not about an object: ids of its own, *payload* as JSON. *key*: what it is ordered on."""

@@ -17,6 +17,9 @@ from argocd_agent.errors import ConfigError, KeyMaterialError
 from argocd_agent.peer.observe import Change, Observer
 from argocd_agent.resources.kinds import SECRETS
 from argocd_agent.resources.objects import Object
+from argocd_agent.telemetry.logs import get_log
+
+log = get_log("Keys")
 
 
 class Missing(KeyMaterialError):
@@ -90,10 +93,9 @@ class Material:
         async for _ in awatch(*folders):
             try:
                 self.read_files()
-            except ConfigError as error:  # half written, or being replaced: what was there stays in use
-                self._report("key files", str(error))
+            except ConfigError as error:  # half written, or being replaced
+                log.warning(f"{error}; what was read last stays in use")
             else:
-                self._report("key files", None)
                 self._changed()
 
     def _observer(self, piece: Piece) -> Observer:
@@ -123,14 +125,14 @@ class Material:
 
     def _on_change(self, piece: Piece, change: Change) -> None:
         if change.new is None:
-            # What is in use stays in use; only a restart would notice, and that is when it must be there again.
-            self._report(piece.name, f"{self.where(piece.name)}: the Secret was deleted; the last one stays in use")
+            # Nobody is served worse for it, so this is no reason to be not ready; a restart would need it again.
+            log.warning(f"{self.where(piece.name)}: the Secret was deleted; the last one stays in use")
             return
         try:
             self._values[piece.name] = _secret_fields(change.new, self.where(piece.name), piece.fields)
         except KeyMaterialError as error:
             if piece.name in self._values:
-                self._report(piece.name, f"{error}; the last one stays in use")
+                log.error(f"{error}; the last one stays in use")
             else:
                 self._lacks(piece.name, str(error))
             return

@@ -15,6 +15,7 @@ from argocd_agent.peer.link import Link, payload_of
 from argocd_agent.protocol.capabilities import Capability
 from argocd_agent.protocol.digest import DigestTree, Entry, Repairs, differing, repairs
 from argocd_agent.protocol.events import Event, EventType, Target
+from argocd_agent.protocol.session import Input
 from argocd_agent.resources.checksum import digest_checksum
 from argocd_agent.resources.objects import Object
 from argocd_agent.telemetry import fields
@@ -133,6 +134,7 @@ class AntiEntropy:
         theirs = [Entry(e.key, e.uid, e.checksum) for e in answer.entries]
         found = repairs(built.entries(answer.buckets), theirs, answer.buckets)
         _log(answer.tree, found, answer.buckets)
+        self._link.happened(Input.DIFFERED)
         repairer(found, held)
 
 

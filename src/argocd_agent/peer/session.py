@@ -28,6 +28,7 @@ from argocd_agent.protocol.capabilities import Capability
 from argocd_agent.protocol.events import Event, EventType, Target, ack_of
 from argocd_agent.protocol.heartbeat import Heartbeat
 from argocd_agent.protocol.inbox import Inbox, order_of
+from argocd_agent.protocol.session import Input, State
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
 from argocd_agent.transport.stream import EventStream
@@ -90,7 +91,8 @@ class Session:
     async def run(self) -> str:
         """Drive the stream until it ends; the reason, for people."""
         self._link.outbox.connected(self._clock(), self._stream.peer.window)
-        self._link.peer, self._link.is_connected = self._stream.peer, True
+        self._link.peer, self._link.state = self._stream.peer, State.AUTHENTICATED
+        self._link.happened(Input.OPENED)
         reason = "the stream was closed"
         self._opened()
         try:
@@ -106,7 +108,7 @@ class Session:
         except* (TransportError, RemoteProtocolError) as group:
             reason = str(_first(group))
         finally:
-            self._link.is_connected = False
+            self._link.happened(Input.CLOSED)
             self._link.outbox.disconnected()
             await self._stream.close(reason)
         return reason
@@ -131,6 +133,8 @@ class Session:
         if event.target is Target.ACK:
             if self._link.outbox.ack(event.resource_id, event.event_id, now, event.sent_at) is not None:
                 self._link.wake.set()
+                if self._link.outbox.is_idle and self._link.state is State.RESYNCING:
+                    self._link.happened(Input.SETTLED)
         elif event.target is Target.HEARTBEAT:
             if not self._stream.peer.can(Capability.HEARTBEAT):
                 self._link.put_once(ack_of(event))

@@ -67,6 +67,7 @@ class Gatekeeper:
         if request.method != self._method.name:
             raise AuthenticationFailed(f"expected method {self._method.name!r}, found {request.method!r}")
         agent = await self._method.identify(request, caller)
+        self._check_name(agent)
         if not request.version:
             raise VersionMissing
         key = self._signing_key()
@@ -116,8 +117,7 @@ class Gatekeeper:
             subject, _ = self._signing_key().verify_agent(access_token, Audience.ACCESS, time.time())
         except KeyMaterialError as error:
             raise AuthenticationFailed(str(error)) from error
-        if subject.agent == self._namespace:
-            raise AuthenticationFailed(f"an agent may not be called {subject.agent}: it is the principal's namespace")
+        self._check_name(subject.agent)
         self._method.check(subject.agent, caller, match_subject=self._match_subject)
         return Identity(subject.agent, subject.mode)
 
@@ -136,6 +136,10 @@ class Gatekeeper:
     def agent_namespace(self, agent: AgentName) -> str:
         """The namespace that *agent* said it lives in; empty if it has not logged in since start."""
         return self._agent_namespaces.get(agent, "")
+
+    def _check_name(self, agent: AgentName) -> None:
+        if agent == self._namespace:
+            raise AuthenticationFailed(f"an agent may not be called {agent}: it is the principal's namespace")
 
     def agents_with(self, certificate: str) -> list[AgentName]:
         """The agents that last logged in with the certificate of this fingerprint."""

@@ -111,7 +111,10 @@ class Keys:
         except Missing:
             pass  # said already, by whoever looks for it
         except KeyMaterialError as error:
-            report(f"{error}{'; the last one stays in use' if self._is_complete else ''}")
+            if self._is_complete:
+                log.error(f"{error}; the last one stays in use")
+            else:
+                report(str(error))
         else:
             report(None)
 

@@ -19,7 +19,7 @@ from argocd_agent.resources.objects import Metadata, Object
 
 Counted = Literal["created", "updated", "deleted"]
 
-_CREATED = ("spec", "status", "operation")
+_CREATED = ("spec", "status")
 _UPDATED = ("spec",)
 _OPERATION = ("spec", "operation")
 
@@ -54,9 +54,11 @@ class Outbound:
             self._updated(agent.link, change.old, change.new)
 
     def create(self, link: Link, obj: Object) -> None:
-        """Send all of *obj*: the spoke does not have it."""
+        """Send all of *obj*: the spoke does not have it. Its operation is an event of its own: nothing replaces it."""
         self._send(link, EventType.CREATE, obj, _CREATED)
         self._count("created")
+        if application.has_operation(obj):
+            self.operate(link, obj)
 
     def update(self, link: Link, obj: Object) -> None:
         """Send what *obj* specifies."""

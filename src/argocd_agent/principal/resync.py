@@ -94,11 +94,10 @@ class Resync:
     def _open(self, agent: Agent, *, is_first: bool) -> None:
         if not is_first:
             return  # the outbox has kept what changed meanwhile; our own agents compare digests besides
-        if agent.link.peer.is_reference:
-            for obj in self._outbound.of(agent.name):
-                self._outbound.create(agent.link, obj)
         for obj in self._outbound.of(agent.name):
-            if application.has_operation(obj):  # asked for while no principal was there to see it begin
+            if agent.link.peer.is_reference:
+                self._outbound.create(agent.link, obj)
+            elif application.has_operation(obj):  # asked for while no principal was there to see it begin
                 self._outbound.operate(agent.link, obj)
         if Opening.RESYNC_REQUEST in openings(Role.PRINCIPAL, agent.mode, is_first, agent.link.peer):
             payload = RequestResourceResync()

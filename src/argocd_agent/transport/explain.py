@@ -95,7 +95,7 @@ async def explain_refused_handshake(
     if isinstance(error, ConnectionResetError):
         return PeerUnavailable(
             f"the principal at {address} broke off the TLS handshake: "
-            "it may demand a newer TLS version, or a client certificate that it knows"
+            "it may demand a newer TLS version or a client certificate that it knows, or not speak TLS at all"
         )
     return explain(error, address)
 

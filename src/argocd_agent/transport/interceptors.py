@@ -16,6 +16,7 @@ from grpc.aio import BaseError
 from argocd_agent.errors import AuthenticationFailed, StreamClosed
 from argocd_agent.pki.tls import TlsVersion
 from argocd_agent.protocol.capabilities import peer_from
+from argocd_agent.protocol.names import METHOD_AUTHENTICATE
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
 from argocd_agent.transport.gate import Caller
@@ -167,6 +168,8 @@ def _log_end(method: str, caller: Caller, status: Status, error: BaseException |
     about = {fields.METHOD: method, fields.CLIENT_ADDRESS: caller.address, fields.SECONDS: round(seconds, 6)}
     if error is None:
         log.debug("call ended", about)
+    elif isinstance(error, AuthenticationFailed) and method != METHOD_AUTHENTICATE:  # a login's is told by the gate
+        log.warning("a call was refused", about | {fields.ERROR: str(error), fields.REASON: status.code.name})
     elif is_expected(error):
         log.debug("call refused or broken off", about | {fields.ERROR: str(error), fields.REASON: status.code.name})
     else:

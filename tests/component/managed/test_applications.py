@@ -203,6 +203,7 @@ async def test_a_deletion_on_the_spoke_is_undone(
         assert again.uid != mirror.uid
         assert again.fields["spec"] == mirror.fields["spec"]
         assert (again.look("status"), again.look("operation")) == (status, operation)
+        assert (await world.hub_side().expect("guestbook")).look("status") == status
 
 
 async def test_a_source_made_anew_ends_with_a_mirror_of_the_new_one() -> None:
@@ -225,9 +226,9 @@ async def test_a_source_made_anew_ends_with_a_mirror_of_the_new_one() -> None:
         assert path_of(final) == "anew"
 
 
-async def test_what_was_on_the_spoke_before_is_adopted() -> None:
+async def test_what_was_on_the_spoke_before_is_adopted_and_its_status_told() -> None:
     async with a_world() as world:
-        before = await world.spoke_side().create(an_application(path="local"))
+        before = await world.spoke_side().create(an_application(path="local", status=SYNCED))
 
         created = await world.hub_side().create(an_application(path="hub"))
         await passing(0.5)
@@ -235,6 +236,7 @@ async def test_what_was_on_the_spoke_before_is_adopted() -> None:
         mirror = await world.spoke_side().expect("guestbook")
         assert mirror.uid == before.uid
         assert (path_of(mirror), mirror.annotations[ANNOTATION_SOURCE_UID]) == ("hub", created.uid)
+        assert (await world.hub_side().expect("guestbook")).look("status") == SYNCED
 
 
 async def test_what_may_not_be_adopted_stays_and_the_hub_shows_it() -> None:

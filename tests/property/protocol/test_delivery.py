@@ -38,7 +38,7 @@ windows = st.integers(1, 4)
 
 
 @given(steps(SOURCE_STEPS, CALM_STEPS, CALM_STEPS, ROUGH_STEPS), windows)
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_once_acks_arrive_the_mirror_has_the_newest_state_of_every_key(script: list[Step], window: int) -> None:
     world = played(script, window)
 
@@ -48,7 +48,7 @@ def test_once_acks_arrive_the_mirror_has_the_newest_state_of_every_key(script: l
 
 
 @given(steps(SOURCE_STEPS, CALM_STEPS, CALM_STEPS, ROUGH_STEPS), windows)
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_every_operation_on_an_object_that_lives_on_arrives_and_none_overtakes_another(
     script: list[Step], window: int
 ) -> None:
@@ -64,7 +64,7 @@ def test_every_operation_on_an_object_that_lives_on_arrives_and_none_overtakes_a
 
 
 @given(steps(SOURCE_STEPS, CALM_STEPS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_on_a_stream_that_holds_nothing_is_processed_twice(script: list[Step]) -> None:
     world = played(script, window=4)
 
@@ -75,7 +75,7 @@ def test_on_a_stream_that_holds_nothing_is_processed_twice(script: list[Step]) -
 
 
 @given(steps(SOURCE_STEPS, CALM_STEPS, ROUGH_STEPS, (Simulation.restart_source,)), windows)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_after_a_restart_of_the_source_comparing_digests_heals_what_was_forgotten(
     script: list[Step], window: int
 ) -> None:
