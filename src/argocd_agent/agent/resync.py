@@ -50,7 +50,7 @@ class Resync:
         ignore_unmanaged: bool,
     ) -> None:
         self._link, self._outbound, self._held = link, outbound, held
-        self._interval, self._ignore_unmanaged = interval_seconds, ignore_unmanaged
+        self._ignore_unmanaged = ignore_unmanaged
         self._at = Surroundings(Role.AGENT, agent="", home=mapping.home)
         self._is_first = True
 
@@ -61,11 +61,14 @@ class Resync:
             self._of_this_principal, key, source_uid, lambda obj: application.digest_parts(obj, is_source=False)
         )
         status = Tree(self._of_this_principal, key, source_uid, application.status_parts)
-        self._entropy = AntiEntropy(link, ours={STATUS: (status, self._repair)}, theirs={SPEC: spec})
+        self.entropy = AntiEntropy(
+            link, ours={STATUS: (status, self._repair)}, theirs={SPEC: spec}, interval_seconds=interval_seconds
+        )
 
     def opened(self) -> None:
         """A session has begun: what the principal may have missed is put right."""
         is_first, self._is_first = self._is_first, False
+        self.entropy.opened()
         for opening in openings(Role.AGENT, Mode.MANAGED, is_first, self._link.peer):
             if opening is Opening.UPDATE_REQUESTS:
                 self._ask_about_all()
@@ -75,14 +78,10 @@ class Resync:
                 payload = RequestSyncedResourceList(checksum=self._inventory().checksum())
                 self._link.put(self._link.message(Target.RESYNC, EventType.REQUEST_SYNCED_RESOURCE_LIST, payload))
 
-    async def beside(self) -> None:
-        """Compare digests as long as the session lasts."""
-        await self._entropy.run(self._interval)
-
     async def handle(self, event: Event) -> None:
         """A resync message of the principal. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in (EventType.DIGEST, EventType.DIGEST_ENTRIES):
-            await self._entropy.handle(event)
+            await self.entropy.handle(event)
             return
         check(event.type, Role.AGENT, Mode.MANAGED)
         if event.type == EventType.REQUEST_RESOURCE_RESYNC:

@@ -121,7 +121,7 @@ class Spoke:
             self._watchers(heard),
             beat=heartbeat_for(Role.AGENT, stream.peer, self._config.heartbeat_interval_seconds),
             opened=self._resync.opened,
-            beside={"anti-entropy": self._resync.beside},
+            entropy=self._resync.entropy,
         )
         return await session.run()
 

@@ -5,8 +5,6 @@ the source then sends what the holder lacks or has wrong. A bug or a lost watch 
 Checksums are computed once per version of an object. Bounded by the number of objects.
 """
 
-import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 
@@ -67,7 +65,7 @@ class AntiEntropy:
     """Compares trees with one peer.
 
     *ours*: the trees that we are the source of, each with what repairs the peer. *theirs*: those that we hold.
-    *is_open*: whether comparing makes sense now.
+    *interval_seconds* 0: only when a session begins. *is_open*: whether comparing makes sense now.
     """
 
     def __init__(
@@ -76,21 +74,27 @@ class AntiEntropy:
         *,
         ours: dict[TreeName, tuple[Tree, Repairer]],
         theirs: dict[TreeName, Tree],
+        interval_seconds: float,
         principal_uid: str = "",
         is_open: Callable[[], bool] = lambda: True,
     ) -> None:
         self._link, self._ours, self._theirs = link, ours, theirs
-        self._principal_uid, self._is_open = principal_uid, is_open
+        self._interval, self._principal_uid, self._is_open = interval_seconds, principal_uid, is_open
+        self._next: float | None = None
 
-    async def run(self, interval_seconds: float) -> None:
-        """Compare now, and then after every interval (0: only now), a tenth more or less, until cancelled."""
-        while True:
+    def opened(self) -> None:
+        """A session has begun: the next tick compares."""
+        self._next = 0.0
+
+    def tick(self, now: float) -> None:
+        """Compare if it is time: when a session begins, then after every interval, a tenth more or less."""
+        if self._next is not None and now >= self._next:
             self.announce()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(
-                    interval_seconds * (0.9 + random.random() / 5) if interval_seconds else None
-                ):
-                    await asyncio.get_running_loop().create_future()
+            self._next = now + self._interval * (0.9 + random.random() / 5) if self._interval else None
+
+    def deadline(self) -> float | None:
+        """When `tick` next has something to do; None: not in this session."""
+        return self._next
 
     def announce(self) -> None:
         """Tell the peer what we have, if it understands."""

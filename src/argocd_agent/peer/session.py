@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from argocd_agent.errors import (
@@ -23,6 +23,7 @@ from argocd_agent.errors import (
     UndecodableEvent,
 )
 from argocd_agent.peer.link import Link
+from argocd_agent.peer.reconcile import AntiEntropy
 from argocd_agent.protocol.backoff import Backoff
 from argocd_agent.protocol.capabilities import Capability
 from argocd_agent.protocol.events import Event, EventType, Target, ack_of
@@ -65,8 +66,8 @@ class Watchers:
 class Session:
     """One open stream. `run` returns why it ended.
 
-    *opened* is called when events can be put for this peer; it must not wait. *beside*: what runs as long as the
-    session does, by name.
+    *opened* is called when events can be put for this peer; it must not wait. *entropy* is driven as long as the
+    session lasts.
     """
 
     def __init__(
@@ -78,14 +79,15 @@ class Session:
         *,
         beat: Heartbeat,
         opened: Callable[[], None],
-        beside: Mapping[str, Callable[[], Coroutine[None, None, None]]],
+        entropy: AntiEntropy,
     ) -> None:
         self._link, self._stream, self._handle, self._watchers = link, stream, handle, watchers
-        self._opened, self._beside = opened, beside
+        self._opened, self._entropy = opened, entropy
+        self._dismissed = ""
         self._inbox = Inbox(DEFERRED, order=order_of)
         self._beat = beat
         self._clock = asyncio.get_running_loop().time
-        self._retry, self._room = asyncio.Event(), asyncio.Event()
+        self._due, self._room = asyncio.Event(), asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> str:
@@ -99,11 +101,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name=f"write to {self._link.name}")
-                tasks.create_task(self._retry_deferred(), name=f"deferred events of {self._link.name}")
-                for name, task in self._beside.items():
-                    tasks.create_task(task(), name=f"{name} with {self._link.name}")
-                if self._beat.is_on:
-                    tasks.create_task(self._heartbeats(), name=f"heartbeats of {self._link.name}")
+                tasks.create_task(self._tick(), name=f"what falls due with {self._link.name}")
                 await self._read()
         except* (TransportError, RemoteProtocolError) as group:
             reason = str(_first(group))
@@ -172,7 +170,7 @@ class Session:
                 {**_about(event), fields.ERROR: str(error), fields.SECONDS: round(delay, 1)},
             )
             self._watchers.processed(event, "deferred", self._clock() - began)
-            self._retry.set()
+            self._due.set()
             return
         except EventDiscarded as error:
             verdict = "discarded"
@@ -186,13 +184,32 @@ class Session:
         self._watchers.processed(event, verdict, self._clock() - began)
         self._start(self._clock())
 
-    async def _retry_deferred(self) -> None:
+    def dismiss(self, reason: str) -> None:
+        """End the session, for *reason*."""
+        self._dismissed = reason
+        self._due.set()
+
+    async def _tick(self) -> None:
+        """Do what falls due: deferred events, heartbeats, comparisons. One task for all: a hub has many sessions."""
         while True:
-            self._retry.clear()
-            self._start(self._clock())
+            self._due.clear()
+            if self._dismissed:
+                raise StreamClosed(self._dismissed)
+            now = self._clock()
+            self._start(now)
+            self._keep_alive(now)
+            self._entropy.tick(now)
+            deadlines = (self._inbox.deadline(), self._beat.deadline(), self._entropy.deadline())
             with contextlib.suppress(TimeoutError):  # not a failure: something fell due
-                async with asyncio.timeout_at(self._inbox.deadline()):
-                    await self._retry.wait()
+                async with asyncio.timeout_at(min((at for at in deadlines if at is not None), default=None)):
+                    await self._due.wait()
+
+    def _keep_alive(self, now: float) -> None:
+        if self._beat.lost(now):
+            raise StreamClosed(f"nothing was heard from {self._stream.address} for {self._beat.timeout:.0f} s")
+        if self._beat.due(now):
+            self._beat.sent(now)
+            self._link.put_once(self._link.message(Target.HEARTBEAT, EventType.PING, None))
 
     async def _write(self) -> None:
         outbox, wake = self._link.outbox, self._link.wake
@@ -223,18 +240,6 @@ class Session:
         if not self._beat.toward_reference:  # the reference acks a ping and nothing else at once
             self._beat.sent(self._clock())
         self._watchers.sent(event)
-
-    async def _heartbeats(self) -> None:
-        while True:
-            now = self._clock()
-            if self._beat.lost(now):
-                raise StreamClosed(f"nothing was heard from {self._stream.address} for {self._beat.timeout:.0f} s")
-            if self._beat.due(now):
-                self._beat.sent(now)
-                self._link.put_once(self._link.message(Target.HEARTBEAT, EventType.PING, None))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._beat.deadline()):
-                    await asyncio.get_running_loop().create_future()
 
 
 def _about(event: Event) -> dict[str, object]:

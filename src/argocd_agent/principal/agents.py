@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from argocd_agent.peer.link import Link
+from argocd_agent.peer.session import Session
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.session import Takeover, Takeovers
@@ -26,8 +27,7 @@ class Agent:
     epoch: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the session of `stream` has ended."""
-    dismissed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the hub no longer wants the agent: its session ends."""
+    session: Session | None = None
     connected_at: float = 0.0
     has_connected: bool = False
     """Whether it has been here since this process started: before that, nothing is kept for it to catch up with."""

@@ -109,11 +109,11 @@ class Hub:
             ages = [clock() - agent.connected_at for agent in self.agents if agent.stream is not None]
             self._metrics.average_connection_time(sum(ages) / len(ages) if ages else 0.0)
 
-    def dismiss(self, name: AgentName) -> None:
+    def dismiss(self, name: AgentName, why: str) -> None:
         """End the session of agent *name*, if it has one."""
         agent = self.agents.get(name)
-        if agent is not None:
-            agent.dismissed.set()
+        if agent is not None and agent.session is not None:
+            agent.session.dismiss(f"the hub does not want this agent any more: {why}")
 
     def _serves(self, name: AgentName) -> bool:
         return self.clusters.is_registered(name) and matches_any(self._config.allowed_namespaces, name)
@@ -124,8 +124,7 @@ class Hub:
             self.resync.registered(agent)
 
     def _removed(self, name: AgentName) -> None:
-        agent = self.agents.forget(name)
-        if agent is not None:
-            agent.dismissed.set()
+        self.dismiss(name, "it is no longer registered")
+        self.agents.forget(name)
         self.resync.forget(name)
         self.connections.forgotten(name)

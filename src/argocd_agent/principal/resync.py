@@ -60,6 +60,7 @@ class Resync:
     def opened(self, agent: Agent) -> None:
         """A session of *agent* has begun: what it may have missed is put right."""
         is_first, agent.has_connected = not agent.has_connected, True
+        self.entropy(agent).opened()
         if self._serves(agent.name):
             self._open(agent, is_first=is_first)
 
@@ -68,16 +69,12 @@ class Resync:
         if agent.has_connected and self._serves(agent.name):
             log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
             self._open(agent, is_first=True)
-            self._entropy(agent).announce()
-
-    async def beside(self, agent: Agent) -> None:
-        """Compare digests with *agent* as long as its session lasts."""
-        await self._entropy(agent).run(self._interval)
+            self.entropy(agent).announce()
 
     async def handle(self, agent: Agent, event: Event) -> None:
         """A resync message of *agent*. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in (EventType.DIGEST, EventType.DIGEST_ENTRIES):
-            await self._entropy(agent).handle(event)
+            await self.entropy(agent).handle(event)
             return
         check(event.type, Role.PRINCIPAL, agent.mode)
         if not self._serves(agent.name):
@@ -128,7 +125,8 @@ class Resync:
         elif reply is Reply.UPDATE:
             self._outbound.update(agent.link, held)
 
-    def _entropy(self, agent: Agent) -> AntiEntropy:
+    def entropy(self, agent: Agent) -> AntiEntropy:
+        """What compares digests with *agent*."""
         name = agent.name
         if name not in self._entropies:
 
@@ -147,6 +145,7 @@ class Resync:
                 agent.link,
                 ours={SPEC: (spec, lambda found, held: self._outbound.repair(agent.link, found, held))},
                 theirs={STATUS: status},
+                interval_seconds=self._interval,
                 principal_uid=self._principal_uid,
                 is_open=lambda: self._serves(name),
             )

@@ -72,7 +72,7 @@ async def _serve(
 
     def _dismiss(fingerprint: str) -> None:
         for agent in gate.agents_with(fingerprint):
-            hub.dismiss(agent)
+            hub.dismiss(agent, "its certificate is blocked")
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(hub.run(), name="the hub")

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from argocd_agent.errors import EventError, PeerUnavailable, StreamClosed
+from argocd_agent.errors import EventError, PeerUnavailable
 from argocd_agent.peer.session import Session, Watchers
 from argocd_agent.principal.agents import Agent, Agents
 from argocd_agent.principal.connections import Connections
@@ -51,7 +51,6 @@ class Sessions:
         if agent.stream is not stream:  # a third came while the second was waiting
             raise PeerUnavailable("another stream took this agent's place")
         agent.ended.clear()
-        agent.dismissed.clear()
         agent.connected_at = clock()
         try:
             await self._drive(agent, stream)
@@ -78,8 +77,9 @@ class Sessions:
             self._watchers(agent),
             beat=heartbeat_for(Role.PRINCIPAL, stream.peer),
             opened=lambda: self.resync.opened(agent),
-            beside={"anti-entropy": lambda: self.resync.beside(agent), "dismissal": lambda: _until_dismissed(agent)},
+            entropy=self.resync.entropy(agent),
         )
+        agent.session = session
         about = {fields.AGENT: agent.name, fields.MODE: agent.mode.value, fields.ADDRESS: stream.address}
         log.info("An agent connected to the subscription stream", about)
         if not self.is_registered(agent.name):
@@ -91,6 +91,7 @@ class Sessions:
             reason = await session.run()
         finally:
             self.metrics.agent_disconnected(agent.name)
+            agent.session = None
             if agent.stream is stream:
                 self.connections.disconnected(agent.name, reason)
             log.info("An agent disconnected", about | {fields.REASON: reason})
@@ -119,12 +120,6 @@ class Sessions:
             unsent=lambda: metrics.send_failed(name, "transport-closing"),
             depth=lambda waiting: metrics.outbox_depth(name, waiting),
         )
-
-
-async def _until_dismissed(agent: Agent) -> None:
-    await agent.dismissed.wait()
-    agent.dismissed.clear()
-    raise StreamClosed("the hub does not want this agent any more: it is not registered, or its certificate is blocked")
 
 
 async def _hold(stream: EventStream) -> None:

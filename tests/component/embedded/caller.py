@@ -1,6 +1,7 @@
 """An HTTP client of a face, for tests that look at what really goes over the wire."""
 
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,7 +33,8 @@ class Caller:
             "Content-Type": "application/json",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        data = None if body is None else io.BytesIO(raw)
         async with self.session.request(method, self.face.url + path, data=data, headers=sent) as response:
             text = await response.text()
             is_json = response.content_type == "application/json"

@@ -93,7 +93,7 @@ async def test_many_writers_share_transactions_and_all_are_kept(tmp_path: Path) 
 async def test_a_cancelled_write_does_not_hold_up_the_next(tmp_path: Path) -> None:
     cluster = await open_sqlite(tmp_path / "db")
     cancelled = asyncio.create_task(cluster.create(CONFIGMAPS, a_configmap("a")))
-    await asyncio.sleep(0)
+    await asyncio.wait([cancelled], timeout=0)  # it has begun
     cancelled.cancel()
 
     await cluster.create(CONFIGMAPS, a_configmap("b"))

@@ -31,7 +31,7 @@ async def test_a_bookmark_comes_a_minute_after_news_of_other_kinds() -> None:
     start = (await cluster.list(APPLICATIONS)).version
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_first(cluster, APPLICATIONS, start))
-        await asyncio.sleep(100)  # virtual: nothing was written, so nothing is due
+        await asyncio.wait([watch], timeout=100)  # virtual: nothing was written, so nothing is due
         other = await cluster.create(CONFIGMAPS, a_configmap())
 
     [event] = watch.result()
@@ -65,7 +65,7 @@ async def test_closing_the_cluster_ends_its_watches_and_refuses_the_rest() -> No
     start = (await cluster.list(APPLICATIONS)).version
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_first(cluster, APPLICATIONS, start))
-        await asyncio.sleep(0)
+        await asyncio.wait([watch], timeout=1)  # it is waiting now
         await cluster.close()
         await cluster.close()
 
@@ -93,7 +93,7 @@ async def test_a_withdrawn_kind_ends_its_watches() -> None:
     start = (await cluster.list(WIDGETS)).version
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_first(cluster, WIDGETS, start))
-        await asyncio.sleep(0)
+        await asyncio.wait([watch], timeout=1)  # it is waiting now
         await cluster.delete(CRDS, "", "widgets.example.com")
 
     assert watch.result() == []

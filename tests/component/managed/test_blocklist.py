@@ -39,7 +39,7 @@ async def test_a_dismissed_agent_loses_its_session() -> None:
         assert world.hub is not None
 
         for agent in world.hub.agents:
-            world.hub.dismiss(agent.name)
+            world.hub.dismiss(agent.name, "its certificate is blocked")
         await passing(0.5)
 
         assert any("certificate is blocked" in ending for ending in world.endings)

@@ -37,26 +37,38 @@ class Detailed:
 
 
 class Missing(Detailed, errors.NotFound):
+    """404: no such object or kind."""
+
     code = 404
 
 
 class Taken(Detailed, errors.AlreadyExists):
+    """409: the name is taken."""
+
     code = 409
 
 
 class Stale(Detailed, errors.Conflict):
+    """409: not the object that the write was decided on."""
+
     code = 409
 
 
 class Rejected(Detailed, errors.Invalid):
+    """422: the object breaks rules."""
+
     code = 422
 
 
 class Prohibited(Detailed, errors.Forbidden):
+    """403: nobody, or not this user."""
+
     code = 403
 
 
 class Misunderstood(Detailed, errors.BadRequest):
+    """400, 405, 406, 413, 415: the request makes no sense."""
+
     code = 400
 
 
