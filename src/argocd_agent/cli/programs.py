@@ -4,7 +4,6 @@ SIGINT and SIGTERM set the `stop` event that the program was given; a second one
 """
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -47,8 +46,6 @@ async def _until_stopped(program: Program) -> None:
         log.info("Stopping", {fields.REASON: signal.Signals(number).name})
         stop.set()
 
-    with contextlib.ExitStack() as stack:
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, told, number)
-            stack.callback(loop.remove_signal_handler, number)
-        await program(stop)
+    for number in _SIGNALS:  # they stay until the loop is closed: a signal while we end must not look like a crash
+        loop.add_signal_handler(number, told, number)
+    await program(stop)

@@ -8,7 +8,7 @@ https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#appl
 from collections.abc import Mapping
 from typing import Any
 
-from argocd_agent.codec import encode
+from argocd_agent.codec import decode_any, encode
 from argocd_agent.protocol.names import (
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_LAST_UPDATED,
@@ -17,6 +17,7 @@ from argocd_agent.protocol.names import (
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_REFRESH,
     ANNOTATION_SOURCE_UID,
+    CONDITION_AGENT_ERROR,
     CONDITION_REFUSED,
     DESTINATION_IN_CLUSTER,
     PHASE_TERMINATING,
@@ -40,6 +41,7 @@ _OWN_TO_ONE_SIDE = frozenset(
 _OF_THE_COLLECTOR = frozenset({"foregroundDeletion", "orphan"})
 
 _EMPTY = b"{}"
+_REFUSED, _AGENT_ERROR = CONDITION_REFUSED.encode(), CONDITION_AGENT_ERROR.encode()
 
 
 def shared_annotations(obj: Object) -> dict[str, str]:
@@ -133,7 +135,7 @@ def digest_parts(obj: Object, *, is_source: bool) -> tuple[bytes, ...]:
 def status_parts(obj: Object) -> tuple[bytes, ...]:
     """What of an Application counts in the digest of statuses. The hub's own condition is not the spoke's."""
     raw = obj.fields.get("status", _EMPTY)
-    if CONDITION_REFUSED.encode() in raw:
+    if _REFUSED in raw:
         raw = encode(without_condition(obj.look("status"), CONDITION_REFUSED))
     return (canonical(raw), b"1" if ANNOTATION_REFRESH in obj.annotations else b"0")
 
@@ -151,9 +153,10 @@ def mirror(incoming: Object, namespace: str) -> Object:
         finalizers=shared_finalizers(incoming) or None,
     )
     fields: dict[str, bytes] = {"spec": spoke_spec(incoming)}
-    for name in ("status", "operation"):
-        if incoming.fields.get(name, b"null") != b"null":
-            fields[name] = incoming.fields[name]
+    if has_operation(incoming):
+        fields["operation"] = incoming.fields["operation"]
+    if incoming.fields.get("status", b"null") != b"null":
+        fields["status"] = _of_the_spoke(incoming.fields["status"])
     return Object(metadata, fields)
 
 
@@ -210,8 +213,20 @@ def source_updated(held: Object, incoming: Object, *, keep_operation: bool) -> O
     return updated
 
 
+def _of_the_spoke(status: bytes) -> bytes:
+    """*status* without what the hub has put into it by itself: it would come back as the spoke's word."""
+    if _REFUSED not in status and _AGENT_ERROR not in status:
+        return status
+    value = decode_any(status, "status")
+    bare = without_condition(without_condition(value, CONDITION_REFUSED), CONDITION_AGENT_ERROR)
+    if len(_conditions(value)) != len(_conditions(bare)) and _AGENT_ERROR in status:
+        bare.pop("health", None)  # Degraded: set together with the condition
+    return encode(bare)
+
+
 def _with_refusal_of(held: Object, status: bytes) -> bytes:
-    if CONDITION_REFUSED.encode() not in held.fields.get("status", b""):
+    status = _of_the_spoke(status)
+    if _REFUSED not in held.fields.get("status", b""):
         return status
     refusals = [c for c in _conditions(held.look("status")) if c.get("type") == CONDITION_REFUSED]
     return encode(with_conditions(Object(Metadata(), {"status": status}).look("status"), refusals))

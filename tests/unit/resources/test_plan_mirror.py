@@ -11,6 +11,8 @@ from argocd_agent.protocol.names import (
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_REFRESH,
     ANNOTATION_SOURCE_UID,
+    CONDITION_AGENT_ERROR,
+    CONDITION_REFUSED,
 )
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import (
@@ -237,3 +239,14 @@ def test_a_deletion_of_what_is_gone_or_going_is_nothing(held: Object | None) -> 
 def test_what_no_principal_sends_is_discarded() -> None:
     with pytest.raises(EventDiscarded, match="status-update"):
         planned(EventType.STATUS_UPDATE, from_hub(), a_mirror())
+
+
+def test_what_the_hub_says_in_a_status_by_itself_is_not_copied() -> None:
+    own = [{"type": kind, "message": "m"} for kind in (CONDITION_REFUSED, CONDITION_AGENT_ERROR)]
+    other = {"type": "SyncError", "message": "m"}
+    status = {"conditions": [*own, other], "health": {"status": "Degraded"}, "history": [{"id": 1}]}
+
+    action = planned(EventType.CREATE, from_hub(status=status), None)
+
+    assert isinstance(action, Create)
+    assert action.object.look("status") == {"conditions": [other], "history": [{"id": 1}]}

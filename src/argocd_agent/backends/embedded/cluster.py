@@ -46,9 +46,14 @@ def open_memory(
     new_uid: Callable[[], str] = random_uid,
     window: int = WINDOW_CHANGES,
     bookmark_seconds: float = BOOKMARK_SECONDS,
+    first_version: int = 1,
 ) -> "EmbeddedCluster":
-    """A cluster that is gone with this process. *window* is how many changes of each kind can be watched from."""
-    store = Store(window=window)
+    """A cluster that is gone with this process. *window* is how many changes of each kind can be watched from.
+
+    Where clients may outlive the process, *first_version* must be more than any version of the cluster before, so
+    that their old watches are Gone instead of going on in another cluster's history.
+    """
+    store = Store(version=first_version, window=window)
     return EmbeddedCluster(_engine(store, clock, new_uid), None, bookmark_seconds)
 
 

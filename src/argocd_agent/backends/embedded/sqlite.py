@@ -66,11 +66,10 @@ class Database:
         if self._failure is not None:
             raise Unavailable(f"{self._path}: {self._failure}", reason="InternalError") from self._failure
         if len(self._waiting) > WAITING_LIMIT:
-            raise Unavailable(
-                f"{self._path}: {len(self._waiting)} writes wait for the disk, {WAITING_LIMIT} may",
-                reason="TooManyRequests",
-                retry_after_seconds=1.0,
-            )
+            told = f"{self._path}: {len(self._waiting)} writes wait for the disk, {WAITING_LIMIT} may"
+            error = Unavailable(told, reason="TooManyRequests", retry_after_seconds=1.0)
+            error.code = 429
+            raise error
 
     async def flush(self) -> None:
         """Return when everything recorded so far is in the file. Raises `Unavailable`."""

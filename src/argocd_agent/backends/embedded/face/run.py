@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from argocd_agent.backends.embedded.cluster import EmbeddedCluster, open_memory, open_sqlite
+from argocd_agent.backends.embedded.cluster import EmbeddedCluster, open_memory, open_sqlite, utc_now
 from argocd_agent.backends.embedded.face.access import ADMIN, Client
 from argocd_agent.backends.embedded.face.server import Face, serve
 from argocd_agent.errors import AlreadyExists, ClusterError
@@ -39,7 +39,9 @@ async def run_face(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    cluster = await open_sqlite(sqlite) if sqlite else open_memory()
+    # Clients outlive a process without a file: milliseconds keep each run's versions above those of the runs before.
+    milliseconds = int(utc_now().timestamp() * 1000)
+    cluster = await open_sqlite(sqlite) if sqlite else open_memory(first_version=milliseconds)
     try:
         await _make_namespaces(cluster, namespaces)
         clients = [Client(token, ADMIN)] if token else []
