@@ -203,9 +203,9 @@ class Running:
             if is_over:
                 raise NotSaid(f"{self.name} ended before {what}:\n{self.last_words()}")
             with self._news:
-                if not self._news.wait_for(
-                    lambda seen=heard: len(self.lines) > seen or self._open == 0, deadline - time.monotonic()
-                ):
+                while len(self.lines) == heard and self._open and self._news.wait(deadline - time.monotonic()):
+                    pass
+                if len(self.lines) == heard and self._open:
                     raise NotSaid(f"{self.name}: not within {seconds:g} s: {what}:\n{self.last_words()}")
 
     def _read(self, stream: str, pipe: IO[str]) -> None:

@@ -63,13 +63,6 @@ def make_installation(agents: Sequence[str], now: datetime) -> Installation:
     )
 
 
-def make_api_certificate(now: datetime) -> tuple[str, str]:
-    """What the API servers of the demo serve with: certificate and key in one PEM, and the CA's certificate."""
-    ca = make_ca("demo-api-ca", _ORGANIZATION, keys.generate(_CURVE), now)
-    server = issue(ca, "api", keys.generate(_CURVE), now, usages=[Usage.SERVER], ips=[ADDRESS], dns=["localhost"])
-    return server.certificate_pem + server.key_pem, ca.certificate_pem
-
-
 def _cluster_secret(agent: str, client: Pair, ca: Pair) -> Object:
     """The agent's cluster, as Argo CD keeps clusters."""
     tls = {

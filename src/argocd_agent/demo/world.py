@@ -19,7 +19,7 @@ from argocd_agent.codec import decode
 from argocd_agent.demo.faults import LOOPBACK, Link
 from argocd_agent.demo.programs import Programs, environment, free_ports
 from argocd_agent.demo.seeing import until
-from argocd_agent.demo.setup import NAMESPACE, Installation, make_api_certificate, make_installation
+from argocd_agent.demo.setup import NAMESPACE, Installation, make_installation
 from argocd_agent.errors import DecodeError
 from argocd_agent.protocol.names import CONFIGMAP_CONNECTIONS
 from argocd_agent.resources.kinds import CONFIGMAPS, SECRETS
@@ -27,7 +27,7 @@ from argocd_agent.resources.objects import Object
 
 CONNECT_SECONDS = 30.0
 _PROGRAM = (sys.executable, "-c", "from argocd_agent.cli.main import main; main()")
-_API = (sys.executable, "-m", "argocd_agent.demo.api_main")
+_API = (sys.executable, "-m", "argocd_agent.backends.embedded.face")
 _ARGO = (sys.executable, "-m", "argocd_agent.demo.argo_main")
 
 
@@ -111,23 +111,13 @@ async def _start_clusters(
     """The hub's API server first, then the spokes'."""
     namespaces = {"hub": (NAMESPACE, *agents)} | dict.fromkeys(agents, (NAMESPACE, "default"))
     kubeconfigs = {name: folder / f"{name}.kubeconfig" for name in namespaces}
-    trust = _api_certificate(folder)
     commands: dict[str, Sequence[str]] = {}
     for name, path in kubeconfigs.items():
         wanted = [word for namespace in namespaces[name] for word in ("--namespace", namespace)]
-        commands[f"API of {name}"] = (*_API, "--name", name, "--kubeconfig", str(path), *trust, *wanted)
+        commands[f"API of {name}"] = (*_API, "--name", name, "--kubeconfig", str(path), *wanted)
     await programs.start(commands, tasks, is_ready_by_line=True)
     direct = environment(os.environ)
     return [Side(name, path, KubernetesCluster(load(str(path), environ=direct))) for name, path in kubeconfigs.items()]
-
-
-def _api_certificate(folder: Path) -> tuple[str, ...]:
-    """The arguments that give an API server its certificate; the folder is its owner's alone."""
-    certificate, ca = folder / "api.pem", folder / "api-ca.pem"
-    texts = make_api_certificate(datetime.now(UTC))
-    for path, text in zip((certificate, ca), texts, strict=True):
-        path.write_text(text, encoding="ascii")
-    return ("--certificate", str(certificate), "--ca", str(ca))
 
 
 async def _install(installation: Installation, hub: Side, spokes: dict[str, Side]) -> None:

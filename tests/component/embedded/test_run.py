@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from argocd_agent.backends.kubernetes import KubernetesCluster, load
+from argocd_agent.backends.ports import Scope
+from argocd_agent.errors import Gone
 from argocd_agent.resources.kinds import CONFIGMAPS
 from tests.unit.backends.embedded.builders import a_configmap
 
@@ -75,3 +77,18 @@ async def test_a_port_that_is_taken_ends_it_with_the_reason(tmp_path: Path) -> N
     assert status == 1
     assert words.startswith("[FATAL]: ")
     assert "address already in use" in words
+
+
+async def test_without_a_file_versions_of_an_earlier_process_are_gone(tmp_path: Path) -> None:
+    first, _ = await _start(tmp_path)
+    client = KubernetesCluster(load(str(tmp_path / "kubeconfig")))
+    seen = (await client.list(CONFIGMAPS)).version
+    await client.close()
+    await _stop(first, signal.SIGTERM)
+
+    second, _ = await _start(tmp_path)
+    client = KubernetesCluster(load(str(tmp_path / "kubeconfig")))
+    with pytest.raises(Gone):
+        await anext(aiter(client.watch(CONFIGMAPS, Scope(), seen)))
+    await client.close()
+    await _stop(second, signal.SIGTERM)

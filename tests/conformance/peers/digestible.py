@@ -9,6 +9,7 @@ what was sent and with all its attributes. Broken rules are collected in `proble
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,7 @@ RESEND_SECONDS = 5.0
 
 _SENT_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
 _NAME = re.compile(r"[a-z0-9]+")
+_Attributes = frozenset[tuple[str, str]]
 _EXTENSIONS = ("resourceid", "eventid", "sentat", "principaluid", "traceparent", "tracestate")
 
 
@@ -69,7 +71,8 @@ class Checker:
     our_role: Role
     problems: list[str] = field(default_factory=list)
     _unacked: dict[str, _Sent] = field(default_factory=dict)
-    _owed: list[dict[str, str]] = field(default_factory=list)
+    _asked: Counter[_Attributes] = field(default_factory=Counter)
+    _acked: Counter[_Attributes] = field(default_factory=Counter)
     _this_stream: set[str] = field(default_factory=set)
 
     @property
@@ -79,13 +82,14 @@ class Checker:
 
     @property
     def owed(self) -> list[str]:
-        """The event ids that ours has yet to ack."""
-        return [attributes["eventid"] for attributes in self._owed]
+        """The event ids that ours has yet to ack. What came twice, the same in everything, may be acked once."""
+        return [dict(attributes)["eventid"] for attributes in self._asked if not self._acked[attributes]]
 
     def opened(self) -> None:
         """A new stream: what is un-acked may come again, and acks of the old one are owed no more."""
         self._this_stream.clear()
-        self._owed.clear()
+        self._asked.clear()
+        self._acked.clear()
 
     def from_ours(self, data: bytes, now: float) -> None:
         """Ours sent *data*."""
@@ -110,7 +114,7 @@ class Checker:
         attributes = {name: text for name, text in _texts(message).items() if name not in _NOT_ECHOED}
         target = message.attributes["dataschema"].ce_uri
         if target != Target.ACK:
-            self._owed.append(attributes)
+            self._asked[frozenset(attributes.items())] += 1
             return
         sent = self._unacked.get(attributes["resourceid"])
         if sent is not None and sent.attributes["eventid"] == attributes["eventid"]:
@@ -164,9 +168,13 @@ class Checker:
                 found.append(f"{before.attributes['eventid']} was sent {now - before.at:.3f} s ago and is un-acked")
             if before.kind == EventType.DELETE and message.type != EventType.DELETE:
                 found.append("overtakes an un-acked delete")
-        if before is not None and before.attributes["eventid"] == attributes["eventid"]:
-            if before.kind == message.type and before.attributes["sentat"] != attributes.get("sentat"):
-                found.append("sent again with another sentat")
+        is_again = before is not None and before.attributes["eventid"] == attributes.get("eventid")
+        if before is not None and is_again and before.attributes.get("sentat") != attributes.get("sentat"):
+            found.append("sent again with another sentat")
+        for other in self._unacked.values():
+            is_other = other.attributes["resourceid"] != key and other.attributes.get("subject")
+            if is_other and other.attributes.get("subject") == attributes.get("subject"):
+                found.append(f"{other.attributes['eventid']}, of another object of that name, is un-acked")
         self._unacked[key] = _Sent(attributes, message.type, now)
         self._this_stream.add(key)
         if len(self._unacked.keys() & self._this_stream) > WINDOW_OF_REFERENCE:
@@ -179,19 +187,20 @@ class Checker:
             found.append(f"an ack of type {message.type!r}")
         if message.binary_data or "subject" in attributes or "datacontenttype" in attributes:
             found.append("an ack with data, subject or content type")
-        copied = {name: text for name, text in attributes.items() if name not in _NOT_ECHOED}
-        if copied in self._owed:
-            self._owed.remove(copied)
-            # One that was sent twice and is the same in everything is acked once or twice, as it comes.
-            return found
-        return [*found, f"acks what was not sent, or is acked already: {copied}"]
+        copied = frozenset((name, text) for name, text in attributes.items() if name not in _NOT_ECHOED)
+        self._acked[copied] += 1
+        if self._acked[copied] > self._asked[copied]:
+            found.append(f"acks what was not sent, or is acked already: {dict(copied)}")
+        return found
 
 
 _NOT_ECHOED = frozenset({"dataschema", "datacontenttype", "subject"})
 
 
 def _texts(message: CloudEvent) -> dict[str, str]:
-    return {name: str(getattr(value, value.WhichOneof("attr") or "ce_string")) for name, value in message.attributes.items()}
+    return {
+        name: str(getattr(value, value.WhichOneof("attr") or "ce_string")) for name, value in message.attributes.items()
+    }
 
 
 def _object(payload: Any, attributes: Mapping[str, str]) -> list[str]:
@@ -220,7 +229,7 @@ def _payload(kind: str, payload: Any, attributes: Mapping[str, str]) -> list[str
     problem = mismatch(payload, shape, kind) if shape is not None else ""
     if problem:
         found.append(problem)
-    elif isinstance(payload, dict) and payload.get("checksum") is not None:
-        if len(base64.b64decode(payload["checksum"], validate=True)) != 32:
-            found.append("checksum of another length than SHA-256")
+    checksum = payload.get("checksum") if isinstance(payload, dict) else None
+    if checksum is not None and len(base64.b64decode(checksum, validate=True)) != 32:
+        found.append("checksum of another length than SHA-256")
     return found

@@ -5,6 +5,7 @@ survives as a value in memory does not survive here. The reference announces not
 """
 
 import asyncio
+from typing import Protocol
 
 from argocd_agent.errors import StreamClosed
 from argocd_agent.protocol.capabilities import REFERENCE, PeerInfo
@@ -14,6 +15,19 @@ from argocd_agent.protocol.names import AGENT_SOURCE
 from argocd_agent.transport import frames
 
 _SOURCES = {Role.AGENT: AGENT_SOURCE, Role.PRINCIPAL: ""}
+
+
+class GoLine(Protocol):
+    """What a scripted end needs of a stream."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def say(self, data: bytes) -> None: ...
+
+    async def hear(self) -> bytes: ...
+
+    def end(self, reason: str) -> None: ...
 
 
 class Line:
@@ -40,11 +54,14 @@ class Line:
         return await self._take(self._to_go)
 
     def end(self, reason: str) -> None:
-        """Close it for both."""
-        if self.is_open:
-            self._reason = reason
-            self._to_go.put_nowait(None)
-            self._to_ours.put_nowait(None)
+        """Close it for both. What is under way is lost, as on a broken connection."""
+        if not self.is_open:
+            return
+        self._reason = reason
+        for queue in (self._to_go, self._to_ours):
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     def write(self, data: bytes) -> None:
         """Ours sends *data*."""

@@ -60,7 +60,12 @@ DESTINATION = Fields({"server": str, "namespace": str, "name": str})
 RETRY = Fields({"limit": int, "backoff": Fields({"duration": str, "factor": int, "maxDuration": str})})
 SYNC = Fields({"revision": str, "prune": bool, "dryRun": bool, "resources": Each(Fields({"kind": str, "name": str}))})
 OPERATION = Fields(
-    {"sync": SYNC, "initiatedBy": Fields({"username": str, "automated": bool}), "retry": RETRY, "info": Each(Fields({}))}
+    {
+        "sync": SYNC,
+        "initiatedBy": Fields({"username": str, "automated": bool}),
+        "retry": RETRY,
+        "info": Each(Fields({})),
+    }
 )
 SPEC = Fields(
     {
@@ -103,7 +108,10 @@ APPLICATION = Fields(
 _RESOURCE = {"name": str, "namespace": str, "uid": str, "kind": str}
 # What is no object, by the suffix of the event's type.
 PAYLOADS: dict[str, Fields] = {
-    ".error": Fields(dict.fromkeys(("resourceName", "resourceNamespace", "message"), str), needed=("resourceName", "resourceNamespace", "message")),
+    ".error": Fields(
+        dict.fromkeys(("resourceName", "resourceNamespace", "message"), str),
+        needed=("resourceName", "resourceNamespace", "message"),
+    ),
     ".request-synced-resource-list": Fields({"checksum": str | None}, needed=("checksum",)),
     ".response-synced-resource": Fields(_RESOURCE, needed=("name", "uid", "kind")),
     ".request-update": Fields({**_RESOURCE, "checksum": str | None}, needed=("name", "uid", "kind", "checksum")),
@@ -123,7 +131,7 @@ def mismatch(value: Any, shape: Any, place: str) -> str:
         case Each(each, by_key):
             if not isinstance(value, dict if by_key else list):
                 return f"{place}: expected {'an object' if by_key else 'an array'}, found {value!r}"
-            values = value.values() if by_key else value
+            values = value.values() if isinstance(value, dict) else value
             inner = ((one, each, f"{place}[]") for one in values)
         case _:
             is_right = isinstance(value, shape) and (shape is not int or not isinstance(value, bool))

@@ -1,0 +1,183 @@
+"""What becomes of a mirror that was deleted, made anew, or there before: the policies of a managed agent."""
+
+import pytest
+
+from argocd_agent.protocol.names import ANNOTATION_ADOPTION_POLICY, ANNOTATION_MISMATCH_POLICY, CONDITION_AGENT_ERROR
+from argocd_agent.resources.objects import Object
+from tests.support.applications import FINALIZER, Claim, conditions_of, path_of, source_of, status_of, with_status
+from tests.support.clusters import RealClusters
+from tests.support.pairs import a_pair
+from tests.support.sites import a_name
+
+OPERATION_STATE = {"phase": "Succeeded", "operation": {"sync": {}}, "startedAt": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "has_state", "has_operation"),
+    [("ignore", True, False), ("clear-status", False, False), ("resync", True, True)],
+)
+async def test_a_mirror_deleted_on_the_spoke_is_made_again_as_the_policy_says(
+    clusters: RealClusters, policy: str, has_state: bool, has_operation: bool
+) -> None:
+    name, flags = a_name("app"), [f"--on-application-recreate={policy}"]
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=flags) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        source = await hub.create(name, path="p", labels={"tier": "web"})
+        await spoke.until_there(name)
+        before = await spoke.change(name, with_status(operationState=OPERATION_STATE))
+        await hub.until(name, lambda obj: "operationState" in status_of(obj), "the operation's state")
+
+        await spoke.delete(name)
+        again = await spoke.until(name, lambda obj: obj.uid != before.uid, "made again")
+
+        assert await hub.is_there(name)
+    assert (path_of(again), again.labels, source_of(again)) == ("p", {"tier": "web"}, source.uid)
+    assert ("operationState" in status_of(again)) is has_state
+    assert ("operation" in again.fields) is has_operation
+
+
+@pytest.mark.parametrize("policy", ["recreate", "upsert"])
+async def test_an_application_made_anew_at_once_ends_as_the_new_one(clusters: RealClusters, policy: str) -> None:
+    name, flags = a_name("app"), [f"--source-uid-mismatch-policy={policy}"]
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=flags) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        for round_number in range(5):
+            await hub.create(name, path=f"old-{round_number}")
+            await spoke.until_there(name)
+
+            await hub.delete(name)
+            new = await hub.create(name, path=f"new-{round_number}")
+            mirror = await spoke.until(name, _mirrors(new), "the mirror of the new source")
+
+            assert path_of(mirror) == f"new-{round_number}"
+            await hub.delete(name)
+            await spoke.until_gone(name)
+
+
+@pytest.mark.parametrize("policy", ["recreate", "upsert"])
+async def test_an_application_made_anew_while_the_principal_was_away_ends_as_the_new_one(
+    clusters: RealClusters, policy: str
+) -> None:
+    name, flags = a_name("app"), [f"--source-uid-mismatch-policy={policy}"]
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=flags) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        await hub.create(name, path="old")
+        before = await spoke.until_there(name)
+        pair.principal.stop()
+
+        await hub.delete(name)
+        new = await hub.create(name, path="new")
+        pair.start_principal()
+        mirror = await spoke.until(name, _mirrors(new), "the mirror of the new source")
+
+    assert path_of(mirror) == "new"
+    assert (mirror.uid == before.uid) is (policy == "upsert")
+
+
+async def test_the_annotation_on_the_new_application_goes_before_the_flag(clusters: RealClusters) -> None:
+    name, annotations = a_name("app"), {ANNOTATION_MISMATCH_POLICY: "upsert"}
+    async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
+        await hub.create(name)
+        before = await spoke.until_there(name)
+        pair.principal.stop()
+
+        await hub.delete(name)
+        new = await hub.create(name, annotations=annotations)
+        pair.start_principal()
+        mirror = await spoke.until(name, _mirrors(new), "the mirror of the new source")
+
+    assert mirror.uid == before.uid
+
+
+async def test_an_application_made_anew_waits_for_the_finalizers_of_the_old_mirror(clusters: RealClusters) -> None:
+    name = a_name("app")
+    async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
+        await hub.create(name, path="old", finalizers=(FINALIZER,))
+        old = await spoke.until_there(name)
+
+        await hub.finish(name)  # as --cascade=orphan does: nobody waits for the spoke
+        await hub.delete(name)
+        new = await hub.create(name, path="new", finalizers=(FINALIZER,))
+        ending = await spoke.until(name, lambda obj: obj.is_deleting or obj.uid != old.uid, "the old one goes")
+        if ending.uid == old.uid:
+            await spoke.finish(name)
+        mirror = await spoke.until(name, _mirrors(new), "the mirror of the new source")
+
+    assert (path_of(mirror), mirror.metadata.finalizers) == ("new", (FINALIZER,))
+    assert mirror.uid != old.uid
+
+
+async def test_an_application_that_was_there_before_is_adopted(clusters: RealClusters) -> None:
+    name = a_name("app")
+    async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
+        theirs = await spoke.create(name, path="theirs")
+
+        source = await hub.create(name, path="ours")
+        adopted = await spoke.until(name, lambda obj: source_of(obj) == source.uid, "the source's UID")
+
+    assert (adopted.uid, path_of(adopted)) == (theirs.uid, "ours")
+
+
+async def test_an_application_that_may_not_be_adopted_stays_and_the_hub_says_so(clusters: RealClusters) -> None:
+    name, flags = a_name("app"), ["--adoption-policy=never"]
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=flags) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        theirs = await spoke.create(name, path="theirs")
+
+        await hub.create(name, path="ours")
+        told = await hub.until(name, lambda obj: CONDITION_AGENT_ERROR in conditions_of(obj), "the condition")
+
+        assert await spoke.get(name) == theirs
+    assert status_of(told)["health"]["status"] == "Degraded"
+    assert f"Application {name} exists on the spoke without a source UID" in conditions_of(told)[CONDITION_AGENT_ERROR]
+    assert pair.spoke.agent in conditions_of(told)[CONDITION_AGENT_ERROR]
+
+
+@pytest.mark.parametrize(("flag", "annotation"), [("always", "never"), ("never", "always")])
+async def test_the_annotation_on_the_spokes_application_decides_about_adoption(
+    clusters: RealClusters, flag: str, annotation: str
+) -> None:
+    name, flags = a_name("app"), [f"--adoption-policy={flag}"]
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=flags) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        await spoke.create(name, path="theirs", annotations={ANNOTATION_ADOPTION_POLICY: annotation})
+
+        source = await hub.create(name, path="ours")
+        if annotation == "always":
+            held = await spoke.until(name, lambda obj: source_of(obj) == source.uid, "the source's UID")
+        else:
+            await hub.until(name, lambda obj: CONDITION_AGENT_ERROR in conditions_of(obj), "the condition")
+            held = await spoke.get(name)
+
+    assert path_of(held) == ("ours" if annotation == "always" else "theirs")
+
+
+async def test_applications_that_were_there_before_are_not_reported_deleted_or_changed(clusters: RealClusters) -> None:
+    theirs, ours = a_name("theirs"), a_name("ours")
+    async with (
+        a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig, agent=["--ignore-unmanaged-apps"]) as pair,
+        pair.open() as (hub, spoke),
+    ):
+        before = await spoke.create(theirs)
+        pair.agent.stop()
+        pair.start_agent()
+
+        await hub.create(ours)
+        await spoke.until_there(ours)
+
+        assert await spoke.get(theirs) == before
+        assert not await hub.is_there(theirs)
+
+
+def _mirrors(source: Object) -> Claim:
+    return lambda obj: source_of(obj) == source.uid and not obj.is_deleting
