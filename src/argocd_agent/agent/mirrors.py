@@ -19,6 +19,7 @@ class Ordered(StrEnum):
 
     DONE = "done"  # the source is gone, or a new one takes this one's place: nobody waits for word
     REPORT = "report"  # the source is being deleted, and waits to hear that its mirror is gone
+    ASK = "ask"  # it was going when we came, and nobody remembers why: the principal is told, and asked
 
 
 @dataclass(frozen=True, slots=True)

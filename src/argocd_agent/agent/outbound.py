@@ -14,7 +14,9 @@ from argocd_agent.protocol.events import Event, EventType, Target, object_key
 from argocd_agent.protocol.names import ANNOTATION_REFRESH, ANNOTATION_SOURCE_UID
 from argocd_agent.resources import application
 from argocd_agent.resources.identity import source_uid
+from argocd_agent.resources.kinds import APPLICATION
 from argocd_agent.resources.objects import Metadata, Object
+from argocd_agent.wire.payloads import RequestUpdate
 
 # What a principal reads of a status update; the rest of an Application stays on the spoke.
 _REPORTED_FIELDS = ("status", "operation")
@@ -58,7 +60,7 @@ class Outbound:
         if not self._is_settled():
             if obj.is_deleting:
                 # Whose wish this is was forgotten with the last process: the principal decides when it hears of it.
-                self._mirrors.order(obj, Ordered.REPORT)
+                self._mirrors.order(obj, Ordered.ASK)
         elif _is_news(old, obj):
             self._buffer.send(self.status_of(obj))
 
@@ -67,11 +69,15 @@ class Outbound:
         self._buffer.forget(object_key(Target.APPLICATION, obj.namespace, obj.name))
         if self._mirrors.get(obj.key) is None or ordered is Ordered.DONE:
             return
-        if ordered is Ordered.REPORT:
-            self._mirrors.expect(obj.key, None)
-            self._link.put(self.deletion_of(obj))
-        else:
+        if ordered is None:
             self._put_right(obj.key, obj)
+            return
+        self._mirrors.expect(obj.key, None)
+        self._link.put(self.deletion_of(obj))
+        if ordered is Ordered.ASK and self._link.peer.is_reference:
+            # One of ours sends again what it did not want to lose; one of the reference only if it is asked.
+            payload = RequestUpdate(name=obj.name, namespace=obj.namespace, uid="", kind=APPLICATION.name)
+            self._link.put(self._link.message(Target.RESYNC, EventType.REQUEST_UPDATE, payload))
 
     def made_again(self, obj: Object) -> None:
         """*obj* was put back after a deletion; the policy for that may have changed its status."""

@@ -94,8 +94,8 @@ class Resync:
         for obj in self._outbound.of(agent.name):
             if agent.link.peer.is_reference:
                 self._outbound.create(agent.link, obj)
-            elif application.has_operation(obj):  # asked for while no principal was there to see it begin
-                self._outbound.operate(agent.link, obj)
+            elif application.has_operation(obj) and not application.is_running_here(obj):
+                self._outbound.operate(agent.link, obj)  # asked for while no principal was there
         if Opening.RESYNC_REQUEST in openings(Role.PRINCIPAL, agent.mode, is_first, agent.link.peer):
             payload = RequestResourceResync()
             agent.link.put(agent.link.message(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, payload))

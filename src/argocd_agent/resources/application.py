@@ -88,6 +88,14 @@ def operation_state(obj: Object) -> dict[str, Any] | None:
     return state if isinstance(state, dict) else None
 
 
+def is_running_here(obj: Object) -> bool:
+    """Whether the operation asked for is the one that the status says is running: it has reached the spoke."""
+    state = operation_state(obj)
+    if state is None or state.get("phase") not in ("Running", PHASE_TERMINATING):
+        return False
+    return canonical(state.get("operation")) == canonical(obj.look("operation"))
+
+
 def is_terminating(obj: Object) -> bool:
     """Whether the running operation has been asked to stop."""
     return phase(obj) == PHASE_TERMINATING
@@ -194,17 +202,17 @@ def mirror_updated(held: Object, incoming: Object) -> Object:
 
 
 def source_updated(held: Object, incoming: Object, *, keep_operation: bool) -> Object:
-    """*held*, the hub's copy, with status, operation and refresh of *incoming*, the spoke's; nothing else changes.
+    """*held*, the hub's copy, with status and refresh of *incoming*, the spoke's; nothing else changes.
 
-    *keep_operation*: the operation on the hub has not reached the spoke yet, so its absence there says nothing.
+    The operation on the hub is a user's wish, never the spoke's word: it goes when the spoke has none any more, unless
+    it has not reached the spoke yet (*keep_operation*), and one that began on the spoke does not come. It would look
+    like a wish, and be run again.
     """
     status = incoming.fields.get("status", _EMPTY)
     changes: dict[str, bytes | None] = {}
     if held.fields.get("status", _EMPTY) != status:
         changes["status"] = _with_refusal_of(held, status)
-    if has_operation(incoming):
-        changes["operation"] = incoming.fields["operation"]
-    elif has_operation(held) and not keep_operation:
+    if has_operation(held) and not has_operation(incoming) and not keep_operation:
         changes["operation"] = None
     updated = held.with_fields(changes) if changes else held
     refresh = incoming.annotations.get(ANNOTATION_REFRESH)

@@ -2,16 +2,18 @@
 
 `for_mirror` is the agent's side of managed Applications, `for_source` the hub's. Both are pure and are asked again
 with the newer object after a conflict. What would change nothing is `Nothing`: applying is idempotent.
-Raises `EventRefused` for what is not allowed or cannot work, `EventDiscarded` for what makes no sense here.
+Raises `EventRefused` for what is not allowed or cannot work, `EventDiscarded` for what makes no sense here,
+`EventDeferred` for what must wait for the object itself.
 Source of the rules: docs/protocol, "managed Applications".
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from argocd_agent.errors import EventDiscarded, EventRefused
+from argocd_agent.errors import EventDeferred, EventDiscarded, EventRefused
 from argocd_agent.protocol.events import EventType
 from argocd_agent.resources import application
+from argocd_agent.resources.checksum import canonical
 from argocd_agent.resources.identity import Verdict, claimed, compare, incoming_uid, source_uid
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.policy import Adoption, Mismatch, Policies
@@ -139,8 +141,11 @@ def _set_operation(event: Incoming, held: Object | None, namespace: str, _: Poli
     if application.is_terminating(target):
         return Nothing("the running operation is being terminated")
     operation = event.object.fields["operation"]
-    if target.fields.get("operation") == operation:
-        return Nothing("the operation is already asked for")
+    if application.has_operation(target):
+        if canonical(target.fields["operation"]) == canonical(operation):
+            return Nothing("the operation is already asked for")
+        # Argo CD forgets an operation that is set while another one runs.
+        raise EventDeferred(f'Application "{target.namespace}/{target.name}" has another operation to finish first')
     return Update(target.with_fields({"operation": operation}))
 
 

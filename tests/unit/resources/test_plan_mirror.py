@@ -2,7 +2,7 @@
 
 import pytest
 
-from argocd_agent.errors import EventDiscarded, EventRefused
+from argocd_agent.errors import EventDeferred, EventDiscarded, EventRefused
 from argocd_agent.protocol.events import EventType
 from argocd_agent.protocol.names import (
     ANNOTATION_ADOPTION_POLICY,
@@ -204,6 +204,19 @@ def test_no_operation_is_set_while_one_is_being_terminated() -> None:
 
     assert isinstance(planned(EventType.SET_OPERATION, from_hub(operation={"sync": {}}), held), Nothing)
     assert isinstance(planned(EventType.SPEC_UPDATE, from_hub(operation={"sync": {}}), held), Nothing)
+
+
+def test_an_operation_waits_for_another_one_to_finish() -> None:
+    with pytest.raises(EventDeferred, match="another operation"):
+        planned(
+            EventType.SET_OPERATION, from_hub(operation={"sync": {}}), a_mirror(operation={"sync": {"prune": True}})
+        )
+
+
+def test_an_operation_that_is_there_is_not_set_again() -> None:
+    held = a_mirror(operation={"sync": {}})
+
+    assert isinstance(planned(EventType.SET_OPERATION, from_hub(operation={"sync": {}}), held), Nothing)
 
 
 def test_terminating_changes_the_phase_and_nothing_else() -> None:

@@ -40,6 +40,20 @@ def test_an_operation_that_the_spoke_has_taken_goes() -> None:
     assert action == Update(an_application(status=SYNCED))
 
 
+def test_an_operation_that_began_on_the_spoke_does_not_come_to_the_hub() -> None:
+    incoming = an_application(status=SYNCED, operation={"sync": {}})
+
+    assert planned(EventType.STATUS_UPDATE, incoming, an_application()) == Update(an_application(status=SYNCED))
+
+
+def test_an_operation_that_the_spoke_still_has_stays() -> None:
+    held = an_application(operation={"sync": {}}, status=SYNCED)
+
+    action = planned(EventType.STATUS_UPDATE, an_application(status=SYNCED, operation={"sync": {}}), held)
+
+    assert isinstance(action, Nothing)
+
+
 def test_an_operation_that_has_not_reached_the_spoke_stays() -> None:
     held = an_application(operation={"sync": {}}, status=SYNCED)
 
