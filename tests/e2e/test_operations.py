@@ -44,7 +44,7 @@ async def test_a_sync_that_the_spoke_starts_by_itself_runs_once(pair: Pair, mome
                 await spoke.change(name, lambda obj: obj.with_fields({"operation": encode(OPERATION)}))
                 await spoke.change(name, with_status(operationState={**DONE, "phase": "Running"}))
                 if moment != "at once":
-                    await hub.until(name, lambda obj: "operation" in obj.fields, "the operation")
+                    await hub.until(name, is_running, "the operation as it runs")
                 await spoke.change(name, finished)
                 await hub.until(name, is_done, "the state of the operation")
                 await spoke.change(name, synced("settled"))
@@ -57,6 +57,10 @@ async def test_a_sync_that_the_spoke_starts_by_itself_runs_once(pair: Pair, mome
 
 def finished(obj: Object) -> Object:
     return with_status(operationState=DONE)(obj.with_fields({"operation": None}))
+
+
+def is_running(obj: Object) -> bool:
+    return bool(status_of(obj).get("operationState", {}).get("phase") == "Running")
 
 
 def is_done(obj: Object) -> bool:
