@@ -114,10 +114,12 @@ def repair(mirror: Mirror, held: Object | None, last: Object, recreate: Recreate
     """What makes the spoke's copy as *mirror* says. *last*: how the object was before it went."""
     if held is None:
         return Create(_restored(mirror, last, recreate))
-    if held.is_deleting or mirror_of(held) == mirror:
+    begins = application.may_begin_next(held)
+    if held.is_deleting or (mirror_of(held) == mirror and not begins):
         return Nothing("it is as the principal wants it")
     fixed = held if mirror_of(held).spec == mirror.spec else held.with_fields({"spec": mirror.spec})
-    return Update(claimed(fixed, mirror.source_uid, mirror.principal_uid))
+    fixed = claimed(fixed, mirror.source_uid, mirror.principal_uid)
+    return Update(application.next_begun(fixed) if begins else fixed)
 
 
 def _restored(mirror: Mirror, last: Object, recreate: Recreate) -> Object:

@@ -55,7 +55,9 @@ class Outbound:
             if not source_uid(obj):
                 return  # not the principal's
             self._mirrors.adopt(obj)
-        elif not obj.is_deleting and mirror_of(obj) != mirror:
+            if application.may_begin_next(obj):
+                self._put_right(obj.key, obj)
+        elif not obj.is_deleting and (mirror_of(obj) != mirror or application.may_begin_next(obj)):
             self._put_right(obj.key, obj)
         if not self._is_settled():
             if obj.is_deleting:

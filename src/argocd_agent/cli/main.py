@@ -11,6 +11,7 @@ from argocd_agent.cli.groups import Group
 from argocd_agent.cli.output import output_option
 from argocd_agent.settings.declare import Declaration, declarations
 from argocd_agent.settings.load import environment, load
+from argocd_agent.settings.program import ProgramConfig
 
 NAME = "argocd-agent"
 
@@ -44,6 +45,7 @@ def _principal() -> click.Command:
             return
         loaded = load(PrincipalConfig, given, environment(), _all_variables)
         _warn(loaded.notices)
+        _quieten(loaded.config)
         from argocd_agent.transport.tlsfloor import hold
 
         if not loaded.config.insecure_plaintext:
@@ -68,6 +70,7 @@ def _agent() -> click.Command:
             return
         loaded = load(AgentConfig, given, environment(), _all_variables)
         _warn(loaded.notices)
+        _quieten(loaded.config)
         from argocd_agent.agent.run import run_agent
         from argocd_agent.cli.programs import run_program
 
@@ -75,6 +78,14 @@ def _agent() -> click.Command:
 
     help_text = "Run the spoke's side, on a workload cluster."
     return click.Command("agent", callback=run, params=flags.options(declared), help=help_text)
+
+
+def _quieten(config: ProgramConfig) -> None:
+    from argocd_agent.settings.loglevels import Level
+    from argocd_agent.transport.corelog import silence
+
+    if config.log_levels.general > Level.DEBUG:
+        silence()
 
 
 def _version() -> click.Command:

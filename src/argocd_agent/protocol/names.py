@@ -32,6 +32,7 @@ ANNOTATION_NAMESPACE_REMAPPED = "argocd.argoproj.io/namespace-remapped"
 ANNOTATION_MISMATCH_POLICY = "argocd.argoproj.io/source-uid-mismatch-policy"
 ANNOTATION_ADOPTION_POLICY = "argocd.argoproj.io/adoption-policy"
 ANNOTATION_REFRESH = "argocd.argoproj.io/refresh"
+ANNOTATION_NEXT_OPERATION = "argocd-agent.argoproj-labs.io/next-operation"  # ours: waits for the one that runs
 ANNOTATION_LAST_UPDATED = "argocd-agent.argoproj.io/last-updated"
 ANNOTATION_NOTIFIED = "notified.notifications.argoproj.io"
 ANNOTATION_TRACKING_ID = "argocd.argoproj.io/tracking-id"

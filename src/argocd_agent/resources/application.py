@@ -13,6 +13,7 @@ from argocd_agent.protocol.names import (
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_LAST_UPDATED,
     ANNOTATION_NAMESPACE_REMAPPED,
+    ANNOTATION_NEXT_OPERATION,
     ANNOTATION_NOTIFIED,
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_REFRESH,
@@ -35,7 +36,17 @@ _OWN_TO_ONE_SIDE = frozenset(
         ANNOTATION_LAST_UPDATED,
         ANNOTATION_NOTIFIED,
         ANNOTATION_REFRESH,
+        ANNOTATION_NEXT_OPERATION,
     }
+)
+# What an update of a mirror leaves as it is.
+_OF_THE_SPOKE = (
+    ANNOTATION_REFRESH,
+    ANNOTATION_NOTIFIED,
+    ANNOTATION_SOURCE_UID,
+    ANNOTATION_PRINCIPAL_UID,
+    ANNOTATION_NAMESPACE_REMAPPED,
+    ANNOTATION_NEXT_OPERATION,
 )
 # Set and removed by a cluster's own garbage collector; they say nothing about the other cluster.
 _OF_THE_COLLECTOR = frozenset({"foregroundDeletion", "orphan"})
@@ -86,6 +97,22 @@ def operation_state(obj: Object) -> dict[str, Any] | None:
     status = obj.look("status")
     state = status.get("operationState") if isinstance(status, dict) else None
     return state if isinstance(state, dict) else None
+
+
+def with_next_operation(obj: Object, operation: bytes) -> Object:
+    """*obj* with an operation that begins when the one that runs has ended. The newest takes the place of an older."""
+    return obj.with_annotations({ANNOTATION_NEXT_OPERATION: operation.decode()})
+
+
+def may_begin_next(obj: Object) -> bool:
+    """Whether an operation waits on *obj*, and none runs any more."""
+    return ANNOTATION_NEXT_OPERATION in obj.annotations and not has_operation(obj)
+
+
+def next_begun(obj: Object) -> Object:
+    """*obj* with the operation that waited."""
+    operation = obj.annotations[ANNOTATION_NEXT_OPERATION].encode()
+    return obj.with_annotations({ANNOTATION_NEXT_OPERATION: None}).with_fields({"operation": canonical(operation)})
 
 
 def is_running_here(obj: Object) -> bool:
@@ -175,14 +202,9 @@ def mirror_updated(held: Object, incoming: Object) -> Object:
     being terminated. Kubernetes forbids new finalizers on an object that is being deleted, so none is added then.
     """
     annotations = shared_annotations(incoming)
-    for name in (ANNOTATION_REFRESH, ANNOTATION_NOTIFIED):
-        if value := held.annotations.get(name):
-            annotations[name] = value
     if refresh := incoming.annotations.get(ANNOTATION_REFRESH):
-        annotations.setdefault(ANNOTATION_REFRESH, refresh)
-    for name in (ANNOTATION_SOURCE_UID, ANNOTATION_PRINCIPAL_UID, ANNOTATION_NAMESPACE_REMAPPED):
-        if value := held.annotations.get(name):
-            annotations[name] = value
+        annotations[ANNOTATION_REFRESH] = refresh
+    annotations |= {name: held.annotations[name] for name in _OF_THE_SPOKE if name in held.annotations}
     own = tuple(name for name in held.metadata.finalizers or () if name in _OF_THE_COLLECTOR)
     wanted = shared_finalizers(incoming)
     if held.is_deleting:

@@ -2,19 +2,18 @@
 
 `for_mirror` is the agent's side of managed Applications, `for_source` the hub's. Both are pure and are asked again
 with the newer object after a conflict. What would change nothing is `Nothing`: applying is idempotent.
-Raises `EventRefused` for what is not allowed or cannot work, `EventDiscarded` for what makes no sense here,
-`EventDeferred` for what must wait for the object itself.
+Raises `EventRefused` for what is not allowed or cannot work, `EventDiscarded` for what makes no sense here.
 Source of the rules: docs/protocol, "managed Applications".
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from argocd_agent.errors import EventDeferred, EventDiscarded, EventRefused
+from argocd_agent.errors import EventDiscarded, EventRefused
 from argocd_agent.protocol.events import EventType
 from argocd_agent.resources import application
 from argocd_agent.resources.checksum import canonical
-from argocd_agent.resources.identity import Verdict, claimed, compare, incoming_uid, source_uid
+from argocd_agent.resources.identity import Verdict, claimed, compare, incoming_uid, principal_uid, source_uid
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.policy import Adoption, Mismatch, Policies
 
@@ -145,7 +144,8 @@ def _set_operation(event: Incoming, held: Object | None, namespace: str, _: Poli
         if canonical(target.fields["operation"]) == canonical(operation):
             return Nothing("the operation is already asked for")
         # Argo CD forgets an operation that is set while another one runs.
-        raise EventDeferred(f'Application "{target.namespace}/{target.name}" has another operation to finish first')
+        waiting = application.with_next_operation(target, operation)
+        return Nothing("the operation is already waiting") if waiting == target else Update(waiting)
     return Update(target.with_fields({"operation": operation}))
 
 
@@ -179,6 +179,12 @@ def _delete(event: Incoming, held: Object | None, namespace: str, _: Policies) -
         raise EventRefused(
             f'deletion of Application "{namespace}/{held.name}" of source UID {uid!r}, '
             f"but the one on the spoke has {source_uid(held) or 'none'!r}"
+        )
+    owner = principal_uid(held)
+    if event.principal_uid and owner and event.principal_uid != owner:
+        raise EventRefused(
+            f'deletion of Application "{namespace}/{held.name}" by principal {event.principal_uid}, '
+            f"but it is principal {owner}'s"
         )
     return Nothing("it is being deleted already") if held.is_deleting else Delete(held)
 

@@ -92,6 +92,30 @@ async def test_an_operation_runs_on_the_spoke_and_is_gone_from_the_hub_when_it_b
         assert source.look("status") == running
 
 
+async def test_an_operation_waits_for_the_one_that_runs_and_holds_up_nothing_else() -> None:
+    async with a_world() as world:
+        created = await world.hub_side().create(an_application())
+        await passing(0.5)
+        mirror = await world.spoke_side().expect("guestbook")
+        busy = {"operation": encode({"sync": {"prune": True}}), "status": encode(ran("Running"))}
+        await world.spoke_side().update(mirror.with_fields(busy))
+        await passing(0.5)
+
+        source = await world.hub_side().expect("guestbook")
+        assert "operation" not in source.fields
+        wish = await world.hub_side().update(source.with_fields({"operation": encode({"sync": {}})}))
+        await passing(0.5)
+        await world.hub_side().update(at_path(wish, "other"))
+        await passing(0.5)
+        running = await world.spoke_side().expect("guestbook")
+        assert (running.look("operation"), path_of(running)) == ({"sync": {"prune": True}}, "other")
+        await world.spoke_side().update(running.with_fields({"operation": None, "status": encode(ran("Succeeded"))}))
+        await passing(0.5)
+
+        assert (await world.spoke_side().expect("guestbook")).look("operation") == {"sync": {}}
+        assert created.uid == (await world.hub_side().expect("guestbook")).uid
+
+
 async def test_an_operation_ends_when_the_hub_says_so() -> None:
     async with a_world() as world:
         await world.hub_side().create(an_application())

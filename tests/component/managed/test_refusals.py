@@ -33,7 +33,7 @@ async def stubborn_spoke(world: World) -> Stubborn:
     await world.cut()
     await world.stop("agent-1")
     cluster = Stubborn(world.spoke_clusters["agent-1"])
-    reachable: Cluster = cluster  # type: ignore[assignment] # every verb but create is passed on
+    reachable: Cluster = cluster
     world.spoke_clusters["agent-1"] = reachable  # type: ignore[assignment] # as above
     await world.start_agent()
     await world.connect()

@@ -97,6 +97,8 @@ class Stage:
         """Our process is killed, and its stream with it."""
         await self.world.stop(self.name, *(["principal"] if self.role is Role.PRINCIPAL else []))
         await self.hang_up()
+        for peer in self.peers:
+            peer.end.checker.ours_ended()
 
     def check(self) -> None:
         """Raises for whatever a Go end could not have digested."""

@@ -6,14 +6,16 @@ from dataclasses import replace
 import pytest
 
 from argocd_agent.codec import encode
+from argocd_agent.errors import Invalid, Unavailable
 from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, Target
 from argocd_agent.protocol.names import (
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_SOURCE_UID,
 )
+from tests.conformance.peers.failing import FailingWrites
 from tests.conformance.peers.go_objects import revision_of
 from tests.conformance.peers.go_principal import GoPrincipal
-from tests.conformance.peers.stage import our_agent
+from tests.conformance.peers.stage import Stage, our_agent
 from tests.conformance.peers.with_go_principal import SYNCED, connected, revision, write_status
 from tests.support.objects import an_application
 from tests.support.world import passing
@@ -142,6 +144,68 @@ async def test_a_principal_whose_hub_was_emptied_takes_its_mirrors_away_and_noth
         assert {stub["metadata"]["name"] for stub in stubs} == {"one", "two"}
         assert await stage.side.names() == {"local"}
         assert go.end.writer.is_idle
+
+
+async def test_what_a_user_was_deleting_when_ours_restarted_is_made_again() -> None:
+    async with our_agent() as stage:
+        go = await connected(stage)
+        go.create("one", finalizers=["resources-finalizer.argocd.argoproj.io"])
+        await passing(1)
+
+        await stage.side.delete("one")
+        await stage.stop()
+        await stage.start()
+        await stage.connect(go)
+        await stage.side.update((await stage.side.expect("one")).with_metadata(finalizers=None))
+        await passing(60)
+
+        assert await stage.side.names() == {"one"} == set(go.apps)
+
+
+async def test_what_cannot_be_written_now_is_acked_when_it_is_and_resends_meanwhile_do_no_harm() -> None:
+    async with our_agent() as stage:
+        cluster = await failing(stage)
+        go = await connected(stage, "one")
+
+        cluster.error = Unavailable("the API server is down")
+        go.set_revision("one", "v1")
+        go.create("two")
+        await passing(60)
+        owed = [event for event in go.end.said if event.event_id in go.end.checker.owed]
+        assert len(owed) > len({event.event_id for event in owed}) == 2
+        cluster.error = None
+        await passing(40)
+
+        assert revision(await stage.side.expect("one")) == "v1"
+        assert await stage.side.names() == {"one", "two"}
+        assert go.end.writer.is_idle
+
+
+async def test_what_the_api_server_refuses_is_acked_and_not_sent_again() -> None:
+    async with our_agent() as stage:
+        cluster = await failing(stage)
+        go = await connected(stage, "one")
+
+        cluster.error = Invalid("spec.project: Required value")
+        go.set_revision("one", "v1")
+        await passing(1)
+        cluster.error = None
+        before = len(go.end.said)
+        await passing(200)
+
+        assert len(go.end.said) == before
+        assert go.end.writer.is_idle
+        go.set_revision("one", "v2")
+        await passing(1)
+        assert revision(await stage.side.expect("one")) == "v2"
+
+
+async def failing(stage: Stage) -> FailingWrites:
+    """Our agent again, on a cluster whose writes can fail."""
+    await stage.stop()
+    cluster = stage.world.spoke_clusters[stage.name] = FailingWrites(stage.world.spoke_clusters[stage.name])
+    await stage.start()
+    return cluster
 
 
 async def test_an_ack_that_is_withheld_brings_the_event_again_with_the_same_ids() -> None:

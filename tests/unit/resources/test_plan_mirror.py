@@ -2,12 +2,13 @@
 
 import pytest
 
-from argocd_agent.errors import EventDeferred, EventDiscarded, EventRefused
+from argocd_agent.errors import EventDiscarded, EventRefused
 from argocd_agent.protocol.events import EventType
 from argocd_agent.protocol.names import (
     ANNOTATION_ADOPTION_POLICY,
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_MISMATCH_POLICY,
+    ANNOTATION_NEXT_OPERATION,
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_REFRESH,
     ANNOTATION_SOURCE_UID,
@@ -207,10 +208,13 @@ def test_no_operation_is_set_while_one_is_being_terminated() -> None:
 
 
 def test_an_operation_waits_for_another_one_to_finish() -> None:
-    with pytest.raises(EventDeferred, match="another operation"):
-        planned(
-            EventType.SET_OPERATION, from_hub(operation={"sync": {}}), a_mirror(operation={"sync": {"prune": True}})
-        )
+    held = a_mirror(operation={"sync": {"prune": True}})
+
+    action = planned(EventType.SET_OPERATION, from_hub(operation={"sync": {}}), held)
+
+    assert isinstance(action, Update)
+    assert action.object.look("operation") == {"sync": {"prune": True}}
+    assert action.object.annotations[ANNOTATION_NEXT_OPERATION] == '{"sync":{}}'
 
 
 def test_an_operation_that_is_there_is_not_set_again() -> None:
@@ -242,6 +246,11 @@ def test_a_deletion_deletes_the_mirror() -> None:
 def test_a_deletion_of_another_object_is_refused(held: Object) -> None:
     with pytest.raises(EventRefused, match="deletion of Application"):
         planned(EventType.DELETE, from_hub(), held)
+
+
+def test_a_deletion_by_another_principal_is_refused() -> None:
+    with pytest.raises(EventRefused, match="by principal hub-1, but it is principal hub-0's"):
+        planned(EventType.DELETE, from_hub(), a_mirror(principal="hub-0"))
 
 
 @pytest.mark.parametrize("held", [None, a_mirror(deleting=True)])
