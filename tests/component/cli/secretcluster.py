@@ -1,6 +1,6 @@
 """Secrets in a dictionary: enough of a cluster for argocd-agentctl, which gets, lists, makes and replaces."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from argocd_agent.backends.ports import EVERYTHING, Page, PatchType, Propagation, Scope, WatchEvent
 from argocd_agent.errors import AlreadyExists, BadRequest, Conflict, NotFound
@@ -55,7 +55,7 @@ class SecretCluster:
     ) -> None:
         raise BadRequest("delete: not here")
 
-    def watch(self, api: Api, scope: Scope, since: str) -> AsyncIterator[WatchEvent]:
+    def watch(self, api: Api, scope: Scope, since: str) -> AsyncGenerator[WatchEvent, None]:
         raise BadRequest("watch: not here")
 
     async def close(self) -> None:
