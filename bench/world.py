@@ -106,7 +106,7 @@ class World:
         await self.start_agent(AGENT, NAMESPACE)
         probe = "probe-connected"
         await self.within(load.create(self.ours, [probe]), "the agent to connect", CONNECT_SECONDS)
-        await self.within(load.delete(self.ours, [probe]), "an Application to go")
+        await self.within(load.delete(self.ours, [probe]), "an Application to go", CONNECT_SECONDS)
 
     async def give_names(self, names: Sequence[str]) -> None:
         """Make agents of the fleet known to the hub, with a namespace on both sides and Secrets on the spoke's."""

@@ -75,6 +75,9 @@ class Connection:
                 reason = await self._connect(retry)
             except (TransportError, KeyMaterialError, ConfigError) as error:
                 reason = str(error)
+            except ExceptionGroup as group:  # a session is the smallest unit that dies, also of a defect of ours
+                log.error("The session ended on a defect", raised=group)
+                reason = f"a defect: {group.exceptions[0]!r}"
             self._lost(reason)
             retry.failed(clock())
             with contextlib.suppress(TimeoutError):

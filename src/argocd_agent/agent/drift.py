@@ -26,6 +26,7 @@ log = get_log("Agent")
 
 _AT_ONCE = 5  # repairs of one mirror within a minute before pauses begin
 _QUIET_SECONDS = 60.0
+_CASES = 1024  # remembered beyond their minute before those that are over are looked for
 _PAUSES = Backoff(first=1.0, factor=2.0, ceiling=30.0)
 
 
@@ -55,6 +56,7 @@ class Drift:
         self._made_again = made_again
         self._cases: dict[Key, _Case] = {}
         self._due: set[Key] = set()
+        self._busy: set[Key] = set()
         self._wake = asyncio.Event()
 
     def check(self, key: Key, last: Object) -> None:
@@ -62,6 +64,7 @@ class Drift:
         now = self._clock()
         case = self._cases.get(key)
         if case is None or now - case.repaired_at > _QUIET_SECONDS:
+            self._forget_quiet(now)
             case = self._cases[key] = _Case(last, now)
         case.last = last
         extra = case.repairs - _AT_ONCE
@@ -69,33 +72,50 @@ class Drift:
         self._due.add(key)
         self._wake.set()
 
+    def _forget_quiet(self, now: float) -> None:
+        if len(self._cases) >= _CASES:
+            idle = self._cases.keys() - self._due - self._busy
+            for key in [key for key in idle if now - self._cases[key].repaired_at > _QUIET_SECONDS]:
+                del self._cases[key]
+
     async def run(self) -> None:
-        """Repair what is due, until cancelled."""
-        while True:
-            self._wake.clear()
-            now = self._clock()
-            ready = [key for key in self._due if self._cases[key].due <= now]
-            self._due.difference_update(ready)
-            async with asyncio.TaskGroup() as tasks:
-                for key in ready:
+        """Repair what is due, until cancelled. A slow repair holds up no other."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._wake.clear()
+                now = self._clock()
+                for key in [key for key in self._due - self._busy if self._cases[key].due <= now]:
+                    self._due.discard(key)
+                    self._busy.add(key)
                     tasks.create_task(self._repair(key, self._cases[key]), name=f"put right {key}")
-            if ready:
-                continue
-            with contextlib.suppress(TimeoutError):  # not a failure: something fell due
-                async with asyncio.timeout_at(min((self._cases[key].due for key in self._due), default=None)):
-                    await self._wake.wait()
+                deadline = min((self._cases[key].due for key in self._due - self._busy), default=None)
+                with contextlib.suppress(TimeoutError):  # not a failure: something fell due
+                    async with asyncio.timeout_at(deadline):
+                        await self._wake.wait()
 
     async def _repair(self, key: Key, case: _Case) -> None:
-        mirror = self._mirrors.get(key)
-        if mirror is None:
+        try:
+            await self._put_right(key, case)
+        finally:
+            self._busy.discard(key)
+            self._wake.set()
+
+    async def _put_right(self, key: Key, case: _Case) -> None:
+        if self._mirrors.get(key) is None:
             self._cases.pop(key, None)
+            self._due.discard(key)
             return
         case.repairs, case.repaired_at = case.repairs + 1, self._clock()
         about = {fields.NAMESPACE: key[0], fields.NAME: key[1]}
+
+        def plan(held: Object | None) -> Action:
+            mirror = self._mirrors.get(key)  # of now: the principal may have said something else while we waited
+            if mirror is None:
+                return Nothing("it is not the principal's any more")
+            return repair(mirror, held, case.last, self._recreate)
+
         try:
-            outcome = await self._applier.apply(
-                *key, self._held.get(key), lambda held: repair(mirror, held, case.last, self._recreate)
-            )
+            outcome = await self._applier.apply(*key, self._held.get(key), plan)
         except EventDeferred as error:
             log.warning("A mirror cannot be put right now", about | {fields.ERROR: str(error)})
             case.due = self._clock() + _PAUSES.delay(case.repairs)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from argocd_agent.agent.mirrors import Key, Mirrors, Ordered, mirror_of
 from argocd_agent.agent.outbound import Outbound
-from argocd_agent.errors import ArgocdAgentError, EventDiscarded, EventRefused
+from argocd_agent.errors import EventDiscarded, EventRefused
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.link import Link, object_of
 from argocd_agent.protocol.capabilities import Capability
@@ -76,22 +76,24 @@ class Inbound:
         def plan(held: Object | None) -> Action:
             action = for_mirror(incoming, held, key[0], self._policies)
             # Before the write: its watch event must find what it is compared with.
-            self._expect(key, action, event.type in _SPECIFIES, ordered)
+            self._expect(key, action, incoming, held, ordered)
             return action
 
         try:
             outcome = await self._applier.apply(*key, self._held.get(key), plan)
-        except ArgocdAgentError as error:
+        except EventRefused as error:  # what is deferred stays wanted, and may have been done: the answer can be lost
             self._mirrors.expect(key, before)
             for uid in ordered:
                 self._mirrors.ordered(uid)
-            if isinstance(error, EventRefused) and event.type in _SPECIFIES:
+            if event.type in _SPECIFIES:
                 self._report(event, key, obj, str(error))
             raise
         self._tell(outcome.action, event, key, obj)
         self._log(outcome.action, key)
 
-    def _expect(self, key: Key, action: Action, specifies: bool, ordered: list[str]) -> None:
+    def _expect(self, key: Key, action: Action, incoming: Incoming, held: Object | None, ordered: list[str]) -> None:
+        """Note what the principal wants from now on, also where nothing is to be done for it."""
+        specifies = incoming.type in _SPECIFIES
         match action:
             case Create(obj):
                 self._mirrors.expect(key, mirror_of(obj))
@@ -106,6 +108,16 @@ class Inbound:
                 self._order(obj, Ordered.REPORT if foreground else Ordered.DONE, ordered)
                 if not foreground:
                     self._mirrors.expect(key, None)
+            case ReportGone():
+                self._mirrors.expect(key, None)
+            case Nothing() if incoming.type == EventType.DELETE:  # gone or going already: nobody may put it back
+                self._mirrors.expect(key, None)
+                if held is not None:
+                    self._order(held, Ordered.DONE, ordered)
+            case Nothing() if specifies and held is not None:
+                self._mirrors.expect(key, mirror_of(held))
+        if specifies and incoming.object.is_deleting and held is not None and held.is_deleting:
+            self._order(held, Ordered.REPORT, ordered)  # both sides are going; the source waits for word
 
     def _order(self, obj: Object, why: Ordered, ordered: list[str]) -> None:
         self._mirrors.order(obj, why)

@@ -9,6 +9,7 @@ from argocd_agent.agent.config import AgentConfig
 from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import KeyMaterialError
 from argocd_agent.peer.material import Material, Missing, Piece
+from argocd_agent.peer.observe import pause
 from argocd_agent.peer.program import reporter
 from argocd_agent.pki.glance import certificates_in, check_validity
 from argocd_agent.pki.tls import ClientTls, check_pair
@@ -16,6 +17,8 @@ from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 
 log = get_log("Keys")
+
+_LOOK_AGAIN_SECONDS = 60.0
 
 T = TypeVar("T")
 
@@ -42,7 +45,11 @@ class Keys:
 
     async def run(self) -> None:
         """Keep all current, until cancelled."""
-        await self._material.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._material.run(), name="keep keys current")
+            while self._tls is None and self.parts:  # one that is not valid yet becomes so without anybody saying it
+                await pause(_LOOK_AGAIN_SECONDS)
+                self._changed()
 
     async def complete(self) -> None:
         """Wait until there is enough to dial with."""

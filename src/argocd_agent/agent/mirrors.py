@@ -4,9 +4,11 @@ Rebuilt at start from the mirrors in the cluster: what is there counts as what t
 otherwise. Bounded by the number of mirrors. One task owns it: nothing here waits.
 """
 
+import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from argocd_agent.errors import DecodeError
 from argocd_agent.resources.checksum import canonical
 from argocd_agent.resources.identity import principal_uid, source_uid
 from argocd_agent.resources.objects import Object
@@ -58,8 +60,9 @@ class Mirrors:
             self._mirrors[key] = mirror
 
     def order(self, obj: Object, ordered: Ordered) -> None:
-        """The deletion of *obj* is the principal's wish."""
-        self._ordered.setdefault(obj.uid, ordered)
+        """The deletion of *obj* is the principal's wish, or nobody knows whose (`ASK`)."""
+        if ordered is not Ordered.ASK or obj.uid not in self._ordered:
+            self._ordered[obj.uid] = ordered
 
     def ordered(self, uid: str) -> Ordered | None:
         """Whether the deletion of the object of this UID is the principal's wish; forgets it."""
@@ -68,4 +71,7 @@ class Mirrors:
 
 def mirror_of(obj: Object) -> Mirror:
     """What *obj*, as it stands on the spoke, says about itself."""
-    return Mirror(source_uid(obj), principal_uid(obj), canonical(obj.fields.get("spec", b"{}")))
+    spec = obj.fields.get("spec", b"{}")
+    with contextlib.suppress(DecodeError):  # odd, but the API server took it: compared as it stands
+        spec = canonical(spec)
+    return Mirror(source_uid(obj), principal_uid(obj), spec)

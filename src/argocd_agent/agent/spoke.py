@@ -19,7 +19,7 @@ from argocd_agent.backends.ports import Cluster, Scope
 from argocd_agent.errors import DecodeError
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.link import Link
-from argocd_agent.peer.observe import Observer
+from argocd_agent.peer.observe import Change, Observer
 from argocd_agent.peer.program import reporter
 from argocd_agent.peer.session import Session, Watchers
 from argocd_agent.protocol.events import Event, Target
@@ -54,16 +54,21 @@ class Spoke:
         self._link = Link("the principal", config.ack_timeout_seconds, source=AGENT_SOURCE, clock=clock)
         self._buffer = Buffer(self._link.put, config.buffer_informer_event_interval_seconds, clock)
         mirrors = Mirrors()
+
+        def on_change(change: Change) -> None:
+            applier.seen(change)
+            outbound.on_change(change)
+
         self._applications = Observer(
             cluster,
             APPLICATIONS,
             Scope(config.namespace, labels=selector(config.label_selector)),
-            lambda change: outbound.on_change(change),
+            on_change,
             admits=self._admits,
             report=reporter(health, APPS),
         )
         held = self._applications.objects
-        applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self._applications.until_gone)
+        applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self._applications.until_gone, held.get)
         self._drift = Drift(
             applier,
             mirrors,

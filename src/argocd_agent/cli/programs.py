@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 
 import uvloop
@@ -19,6 +20,9 @@ Program = Callable[[asyncio.Event], Awaitable[None]]
 
 # Objects that live as long as the program are frozen; of the rest most die young, so the young generation may grow.
 GC_THRESHOLDS = (50_000, 20, 50)
+# Kubernetes accepts JSON that is nested 10,000 deep, and one such object must not hide all others. Each level takes
+# some hundred bytes of the C stack, of which there are 8 MiB.
+RECURSION_LIMIT = 12_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 log = get_log("Main")
@@ -29,6 +33,7 @@ def run_program(config: ProgramConfig, notices: Iterable[str], program: Program)
     with logging_to(config.log_levels, config.log_format):
         for notice in notices:
             log.warning(notice)
+        sys.setrecursionlimit(RECURSION_LIMIT)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

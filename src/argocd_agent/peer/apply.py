@@ -1,7 +1,9 @@
 """Carries out the action that a plan returns, against a cluster that others write too.
 
 A write carries the version, a delete the UID, that the plan saw. Where the object has moved on meanwhile it is read
-again and the plan is asked again: `CONFLICTS` times, then the event is deferred.
+again and the plan is asked again: `CONFLICTS` times, then the event is deferred. What we have written ourselves counts
+at once, before the watch shows it: otherwise a plan could find that nothing is to be done, and nothing would tell it
+better.
 
 What a failure means for the event: the API is not there or overloaded → deferred, tried again later; it refuses the
 object or us → refused, with the API's words.
@@ -16,10 +18,13 @@ from argocd_agent.errors import (
     AlreadyExists,
     ClusterError,
     Conflict,
+    DecodeError,
     EventDeferred,
     EventRefused,
     NotFound,
+    Unauthorized,
 )
+from argocd_agent.peer.observe import Change
 from argocd_agent.resources.kinds import Api
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import (
@@ -35,6 +40,9 @@ from argocd_agent.resources.plan import (
 )
 
 CONFLICTS = 8
+# How long our own write is believed against the watch: it may have shown that the object is gone before we had the
+# answer to the write, and will not say so again.
+TRUSTED_SECONDS = 5.0
 GONE_TIMEOUT_SECONDS = 30.0
 
 Plan = Callable[[Object | None], Action]
@@ -49,7 +57,10 @@ class Outcome:
 
 
 class Applier:
-    """Writes objects of *api*. At most *limit* writes are under way at once; the next ones wait their turn."""
+    """Writes objects of *api*. At most *limit* writes are under way at once; the next ones wait their turn.
+
+    *shown* gives an object as the watch showed it last; whoever watches tells `seen` of each change.
+    """
 
     def __init__(
         self,
@@ -57,20 +68,33 @@ class Applier:
         api: Api,
         limit: int,
         until_gone: Callable[[str], Awaitable[None]],
+        shown: Callable[[tuple[str, str]], Object | None],
     ) -> None:
         self._cluster, self._api = cluster, api
         self._turn = asyncio.Semaphore(limit)
-        self._until_gone = until_gone
+        self._until_gone, self._shown = until_gone, shown
+        self._written: dict[tuple[str, str], tuple[float, Object]] = {}  # by us, when, and not shown by the watch yet
+        self._clock = asyncio.get_running_loop().time
+
+    def seen(self, change: Change) -> None:
+        """The watch has shown *change*."""
+        written = self._written.get(change.object.key)
+        if written is not None and (change.new is None or _is_as_new(change.new, written[1])):
+            del self._written[change.object.key]
 
     async def apply(self, namespace: str, name: str, held: Object | None, plan: Plan) -> Outcome:
         """Do what *plan* says about the object, *held* being the version known here.
 
         Raises `EventDeferred`, `EventRefused`, and what *plan* raises.
         """
+        held = self._newest((namespace, name), held)
         for _ in range(CONFLICTS):
-            action = plan(held)
+            action = _asked(plan, held)
             try:
-                return Outcome(action, await self._carry_out(action))
+                stored = await self._carry_out(action)
+                if stored is not None:
+                    self._keep(stored)
+                return Outcome(action, stored)
             except NotFound as error:
                 if isinstance(action, Create | Replace):  # it is not the object that is missing: its namespace, or kind
                     raise EventDeferred(str(error)) from error
@@ -80,6 +104,18 @@ class Applier:
                 raise _verdict(error) from error
             held = await self._read(namespace, name)
         raise EventDeferred(f'{self._api.kind} "{namespace}/{name}" changed {CONFLICTS} times under our hands')
+
+    def _keep(self, stored: Object) -> None:
+        shown = self._shown(stored.key)
+        if shown is None or not _is_as_new(shown, stored):  # the watch may have been faster than the answer
+            self._written[stored.key] = (self._clock(), stored)
+
+    def _newest(self, key: tuple[str, str], held: Object | None) -> Object | None:
+        at, written = self._written.get(key, (0.0, held))
+        if self._clock() - at > TRUSTED_SECONDS:
+            self._written.pop(key, None)
+            return held
+        return written
 
     async def _read(self, namespace: str, name: str) -> Object | None:
         try:
@@ -135,5 +171,23 @@ class Applier:
             return await self._cluster.create(self._api, new)
 
 
+def _is_as_new(shown: Object, written: Object) -> bool:
+    """Whether the watch has come to *written*, or past it. Versions of one cluster are numbers that grow
+    (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions)."""
+    try:
+        return int(shown.version) >= int(written.version)
+    except ValueError:  # an API server that says something else: then only the very version counts
+        return shown.version == written.version
+
+
 def _verdict(error: ClusterError) -> EventDeferred | EventRefused:
-    return EventDeferred(str(error)) if error.retryable else EventRefused(str(error))
+    # A token that is being renewed is not the event's fault.
+    is_later = error.retryable or isinstance(error, Unauthorized)
+    return EventDeferred(str(error)) if is_later else EventRefused(str(error))
+
+
+def _asked(plan: Plan, held: Object | None) -> Action:
+    try:
+        return plan(held)
+    except DecodeError as error:
+        raise EventRefused(str(error)) from error

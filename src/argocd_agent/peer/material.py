@@ -110,8 +110,8 @@ class Material:
 
     async def _miss(self, name: str, observer: Observer) -> None:
         await observer.synced.wait()
-        if name in self._values or name in self._problems:
-            return
+        if name in self._values or observer.objects:
+            return  # it is there; if it cannot be used, that has been said
         if self._pieces[name].is_optional:
             self._values[name] = {}
             self._report(name, None)

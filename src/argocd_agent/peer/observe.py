@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from argocd_agent.backends.ports import Cluster, Scope, WatchType
+from argocd_agent.backends.ports import Cluster, Scope, WatchEvent, WatchType
 from argocd_agent.errors import ClusterError, Gone
 from argocd_agent.protocol.backoff import Reconnect
 from argocd_agent.resources.kinds import Api
@@ -23,6 +23,8 @@ from argocd_agent.resources.objects import Object
 Key = tuple[str, str]
 
 PAGE = 500
+QUICK_SECONDS = 1.0
+PROVEN_SECONDS = 5.0  # a watch that is open for so long shows that the API is well, if nothing came on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +63,34 @@ class Observer:
         self.synced = asyncio.Event()
         self._cluster, self._api, self._scope = cluster, api, scope
         self._on_change, self._admits, self._report = on_change, admits, report
+        self._version = ""  # from where to watch on; empty: a list is needed
         self._gone: dict[str, list[asyncio.Future[None]]] = {}
 
     async def run(self) -> None:
         """Keep `objects` true, until cancelled."""
         clock = asyncio.get_running_loop().time
         retry = Reconnect()
-        version = ""
         while True:
+            began = clock()
             try:
-                version = version or await self._list()
-                self._report(None)
-                retry.succeeded()
-                version = await self._watch(version)
+                if not self._version:
+                    await self._list()
+                    self._proven(retry)
+                await self._watch(retry)
             except Gone:
-                version = ""
+                self._version = ""
             except ClusterError as error:
                 self._report(str(error))
                 retry.failed(clock())
-                delay = max(retry.delay(clock(), random.random()), error.retry_after_seconds or 0.0)
-                await pause(delay)
+                await pause(max(retry.delay(clock(), random.random()), error.retry_after_seconds or 0.0))
+            else:  # the server ends a watch every few minutes; one that it ends at once must not be a busy loop
+                if clock() - began < QUICK_SECONDS:
+                    await pause(QUICK_SECONDS)
+
+    def _proven(self, retry: Reconnect) -> None:
+        """The API answers what we ask."""
+        retry.succeeded()
+        self._report(None)
 
     async def until_gone(self, uid: str) -> None:
         """Wait until the object of *uid* is no longer in the cluster. At once if it is not held."""
@@ -90,7 +100,7 @@ class Observer:
         self._gone.setdefault(uid, []).append(waiting)
         await waiting
 
-    async def _list(self) -> str:
+    async def _list(self) -> None:
         found: dict[Key, Object] = {}
         token, version = "", ""
         while True:
@@ -103,21 +113,34 @@ class Observer:
             self._forget(key)
         for obj in found.values():
             self._hold(obj)
+        self._version = version
         self.synced.set()
-        return version
 
-    async def _watch(self, version: str) -> str:
-        """Follow the watch until the server ends it; the version to go on from."""
-        async with contextlib.aclosing(self._cluster.watch(self._api, self._scope, version)) as events:
+    async def _watch(self, retry: Reconnect) -> None:
+        """Follow the watch until the server ends it. How far we are survives whatever breaks it."""
+        proof = asyncio.get_running_loop().call_later(PROVEN_SECONDS, self._proven, retry)
+        try:
+            await self._follow(retry)
+        finally:
+            proof.cancel()
+
+    async def _follow(self, retry: Reconnect) -> None:
+        heard = False
+        async with contextlib.aclosing(self._cluster.watch(self._api, self._scope, self._version)) as events:
             async for event in events:
-                version = event.object.version or version
-                if event.type is WatchType.BOOKMARK:
-                    continue
-                if event.type is WatchType.DELETED or not self._admits(event.object):
-                    self._forget(event.object.key, event.object)
-                else:
-                    self._hold(event.object)
-        return version
+                if not heard:
+                    heard = True
+                    self._proven(retry)
+                self._take(event)
+                self._version = event.object.version or self._version
+
+    def _take(self, event: WatchEvent) -> None:
+        if event.type is WatchType.BOOKMARK:
+            return
+        if event.type is WatchType.DELETED or not self._admits(event.object):
+            self._forget(event.object.key, event.object)
+        else:
+            self._hold(event.object)
 
     def _hold(self, obj: Object) -> None:
         old = self.objects.get(obj.key)

@@ -6,12 +6,12 @@ Checksums are computed once per version of an object. Bounded by the number of o
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
-from argocd_agent.errors import EventDiscarded, EventRefused
+from argocd_agent.errors import DecodeError, EventDiscarded, EventRefused
 from argocd_agent.peer.link import Link, payload_of
 from argocd_agent.protocol.capabilities import Capability
-from argocd_agent.protocol.digest import DigestTree, Entry, Repairs, differing, repairs
+from argocd_agent.protocol.digest import BUCKETS, DigestTree, Entry, Repairs, differing, repairs
 from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.session import Input
 from argocd_agent.resources.checksum import digest_checksum
@@ -25,6 +25,9 @@ log = get_log("Resync")
 
 SPEC: TreeName = "spec"
 STATUS: TreeName = "status"
+
+
+VERIFY_SECONDS = 1.0
 
 
 class Tree:
@@ -51,11 +54,18 @@ class Tree:
             key = self._key(obj)
             known = self._sums.get(key)
             if known is None or known[:2] != (obj.uid, obj.version):
-                known = (obj.uid, obj.version, digest_checksum(self._parts(obj)))
+                known = (obj.uid, obj.version, self._checksum(obj))
             sums[key], held[key] = known, obj
             tree.set(key, self._uid(obj), known[2])
         self._sums = sums
         return tree, held
+
+    def _checksum(self, obj: Object) -> bytes:
+        try:
+            return digest_checksum(self._parts(obj))
+        except DecodeError as error:  # one odd object must not hide the others
+            log.error("An object cannot be compared", {fields.NAME: obj.name, fields.ERROR: str(error)})
+            return b""
 
 
 Repairer = Callable[[Repairs, dict[str, Object]], None]
@@ -65,7 +75,8 @@ class AntiEntropy:
     """Compares trees with one peer.
 
     *ours*: the trees that we are the source of, each with what repairs the peer. *theirs*: those that we hold.
-    *interval_seconds* 0: only when a session begins. *is_open*: whether comparing makes sense now.
+    *interval_seconds* 0: only when a session begins. *is_open*: whether comparing makes sense now. *compared*: told
+    whether a tree of the peer's was equal to ours. What was repaired is compared once more, a second later.
     """
 
     def __init__(
@@ -77,20 +88,30 @@ class AntiEntropy:
         interval_seconds: float,
         principal_uid: str = "",
         is_open: Callable[[], bool] = lambda: True,
+        compared: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._link, self._ours, self._theirs = link, ours, theirs
-        self._interval, self._principal_uid, self._is_open = interval_seconds, principal_uid, is_open
+        self._interval, self._principal_uid, self._clock = interval_seconds, principal_uid, link.clock
+        self._is_open, self._compared = is_open, compared
+        self._has_verified = self._is_verifying = False
         self._next: float | None = None
 
     def opened(self) -> None:
         """A session has begun: the next tick compares."""
-        self._next = 0.0
+        self._next, self._has_verified = 0.0, False
 
     def tick(self, now: float) -> None:
         """Compare if it is time: when a session begins, then after every interval, a tenth more or less."""
         if self._next is not None and now >= self._next:
             self.announce()
             self._next = now + self._interval * (0.9 + random.random() / 5) if self._interval else None
+            self._has_verified = self._is_verifying
+            self._is_verifying = False
+
+    def _verify(self) -> None:
+        """Compare once more when the repairs have arrived: once, since a peer may be beyond repair."""
+        if not self._has_verified and not self._is_verifying:
+            self._is_verifying, self._next = True, self._clock() + VERIFY_SECONDS
 
     def deadline(self) -> float | None:
         """When `tick` next has something to do; None: not in this session."""
@@ -122,6 +143,7 @@ class AntiEntropy:
             raise EventRefused(f"digest of tree {digest.tree!r}: expected one of {', '.join(self._theirs)}")
         built, _ = tree.build()
         buckets = differing(built.buckets(), digest.buckets)
+        self._compared(not buckets)
         if not buckets:
             return
         entries = tuple(DigestEntry(e.key, e.uid, e.checksum) for e in built.entries(buckets))
@@ -133,16 +155,24 @@ class AntiEntropy:
     def _repair(self, answer: DigestEntries) -> None:
         if answer.tree not in self._ours:
             raise EventRefused(f"entries of tree {answer.tree!r}: expected one of {', '.join(self._ours)}")
+        buckets = frozenset(answer.buckets)
+        if any(number >= BUCKETS for number in buckets):
+            raise EventRefused(
+                f"entries of tree {answer.tree!r}: expected buckets below {BUCKETS}, found {max(buckets)}"
+            )
         tree, repairer = self._ours[answer.tree]
         built, held = tree.build()
         theirs = [Entry(e.key, e.uid, e.checksum) for e in answer.entries]
-        found = repairs(built.entries(answer.buckets), theirs, answer.buckets)
-        _log(answer.tree, found, answer.buckets)
+        found = repairs(built.entries(buckets), theirs, buckets)
+        if not found:
+            return
+        _log(answer.tree, found, buckets)
         self._link.happened(Input.DIFFERED)
+        self._verify()
         repairer(found, held)
 
 
-def _log(tree: str, found: Repairs, buckets: Sequence[int]) -> None:
+def _log(tree: str, found: Repairs, buckets: Collection[int]) -> None:
     log.info(
         f"The {tree} tree differs and is repaired",
         {

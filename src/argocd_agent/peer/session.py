@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from argocd_agent.errors import (
+    DecodeError,
     EventDeferred,
     EventDiscarded,
     EventRefused,
@@ -96,8 +97,8 @@ class Session:
         self._link.peer, self._link.state = self._stream.peer, State.AUTHENTICATED
         self._link.happened(Input.OPENED)
         reason = "the stream was closed"
-        self._opened()
         try:
+            self._opened()
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._write(), name=f"write to {self._link.name}")
@@ -175,12 +176,14 @@ class Session:
         except EventDiscarded as error:
             verdict = "discarded"
             log.info("An event makes no sense here and is discarded", {**_about(event), fields.ERROR: str(error)})
-        except EventRefused as error:
+        except (EventRefused, DecodeError) as error:
             verdict = "refused"
             log.warning("An event was refused", {**_about(event), fields.ERROR: str(error)})
             self._watchers.refused(event, str(error))
         self._inbox.finished(event)
         self._room.set()
+        if event.target is Target.RESYNC:  # it may have been about the next comparison
+            self._due.set()
         self._watchers.processed(event, verdict, self._clock() - began)
         self._start(self._clock())
 

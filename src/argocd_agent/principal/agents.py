@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from argocd_agent.peer.link import Link
+from argocd_agent.peer.reconcile import AntiEntropy
 from argocd_agent.peer.session import Session
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
@@ -23,12 +24,15 @@ class Agent:
     name: AgentName
     mode: Mode
     link: Link
+    entropy: AntiEntropy
     stream: EventStream | None = None
     epoch: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the session of `stream` has ended."""
     session: Session | None = None
     connected_at: float = 0.0
+    owes_operations: bool = False
+    has_compared: bool = False
     has_connected: bool = False
     """Whether it has been here since this process started: before that, nothing is kept for it to catch up with."""
 
@@ -36,8 +40,8 @@ class Agent:
 class Agents:
     """The agents of this process, by name. Bounded by the number of registered agents."""
 
-    def __init__(self, new_link: Callable[[AgentName], Link]) -> None:
-        self._new_link = new_link
+    def __init__(self, new: Callable[[AgentName, Mode], Agent]) -> None:
+        self._new = new
         self._agents: dict[AgentName, Agent] = {}
         self._takeovers = Takeovers()
 
@@ -54,9 +58,14 @@ class Agents:
 
     def known(self, name: AgentName, mode: Mode) -> Agent:
         """The agent, made known if it has never been here."""
-        if name not in self._agents:
-            self._agents[name] = Agent(name, mode, self._new_link(name))
-        return self._agents[name]
+        known = self._agents.get(name)
+        if known is None:
+            known = self._agents[name] = self._new(name, mode)
+        elif known.mode is not mode:  # what was owed to it in the other mode must not reach it
+            new = self._agents[name] = self._new(name, mode)
+            new.stream, new.session, new.ended, new.epoch = known.stream, known.session, known.ended, known.epoch
+            known = new
+        return known
 
     def leave(self, agent: Agent, stream: EventStream) -> None:
         """The session of *stream* has ended."""

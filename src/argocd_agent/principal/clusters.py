@@ -16,7 +16,7 @@ class Clusters:
 
     def __init__(self, registered: Callable[[AgentName], None], removed: Callable[[AgentName], None]) -> None:
         self._registered, self._removed = registered, removed
-        self._secrets: dict[AgentName, str] = {}  # agent → UID of the Secret that registered it first
+        self._secrets: dict[AgentName, dict[str, None]] = {}  # agent → UIDs of the Secrets that name it, oldest first
 
     def is_registered(self, agent: AgentName) -> bool:
         """Whether the hub knows this agent."""
@@ -29,15 +29,23 @@ class Clusters:
         uid, name = change.object.uid, change.object.name
         if before == after:
             return
-        if before is not None and self._secrets.get(before) == uid:
-            del self._secrets[before]
-            log.info(f"Cluster {name} no longer stands for agent {before}", {fields.AGENT: before})
-            self._removed(before)
-        if after is None:
+        if before is not None:
+            self._unmap(before, uid, name)
+        if after is not None:
+            self._map(after, uid, name)
+
+    def _map(self, agent: AgentName, uid: str, name: str) -> None:
+        secrets = self._secrets.setdefault(agent, {})
+        secrets[uid] = None
+        if len(secrets) > 1:  # while one takes the place of another; for longer Argo CD would show two clusters
+            log.error("More than one cluster Secret names an agent", {fields.AGENT: agent, fields.NAME: name})
             return
-        if after in self._secrets:
-            log.error("A second cluster Secret names an agent and is ignored", {fields.AGENT: after, fields.NAME: name})
-            return
-        self._secrets[after] = uid
-        log.info(f"Mapped cluster {name} to agent {after}", {fields.AGENT: after})
-        self._registered(after)
+        log.info(f"Mapped cluster {name} to agent {agent}", {fields.AGENT: agent})
+        self._registered(agent)
+
+    def _unmap(self, agent: AgentName, uid: str, name: str) -> None:
+        secrets = self._secrets.get(agent, {})
+        secrets.pop(uid, None)
+        if not secrets and self._secrets.pop(agent, None) is not None:
+            log.info(f"Cluster {name} no longer stands for agent {agent}", {fields.AGENT: agent})
+            self._removed(agent)

@@ -1,16 +1,18 @@
 """What the hub tells people about its agents' connections: one ConfigMap, a line of JSON per agent.
 
 `kubectl get configmap argocd-agent-connections -o yaml` shows since when an agent is connected, or was last seen. It is
-written at most once a second, whatever happens, with the newest state; a failed write is tried again at the next.
+written at most once a second, whatever happens, with the newest state; a failed write is tried again after a growing
+pause, up to a minute.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from argocd_agent.backends.ports import Cluster
 from argocd_agent.codec import encode
 from argocd_agent.errors import ClusterError, NotFound
+from argocd_agent.peer.observe import pause
+from argocd_agent.protocol.backoff import Backoff
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.names import CONFIGMAP_CONNECTIONS
 from argocd_agent.resources.kinds import CONFIGMAPS
@@ -20,7 +22,7 @@ from argocd_agent.telemetry.logs import get_log
 
 log = get_log("Server")
 
-_INTERVAL_SECONDS = 1.0
+_PAUSES = Backoff(first=1.0, factor=2.0, ceiling=60.0)
 
 
 class Connections:
@@ -47,6 +49,7 @@ class Connections:
 
     async def run(self) -> None:
         """Write what changed, until cancelled."""
+        failures = 0
         self._wake.set()
         while True:
             await self._wake.wait()
@@ -55,12 +58,14 @@ class Connections:
             try:
                 await self._write(changes)
             except ClusterError as error:
-                log.warning("The connections of agents cannot be written down", {fields.ERROR: str(error)})
+                if not failures:
+                    log.warning("The connections of agents cannot be written down", {fields.ERROR: str(error)})
                 self._changes = changes | self._changes
                 self._wake.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_INTERVAL_SECONDS):
-                    await asyncio.get_running_loop().create_future()
+                failures += 1
+            else:
+                self._is_first, failures = False, 0
+            await pause(_PAUSES.delay(failures + 1))
 
     def _note(self, agent: AgentName, **facts: str) -> None:
         self._changes[agent] = encode({**facts, "since": self._now()}).decode()
@@ -70,7 +75,6 @@ class Connections:
         try:
             found = await self._cluster.get(CONFIGMAPS, self._namespace, CONFIGMAP_CONNECTIONS)
         except NotFound:
-            self._is_first = False
             data = {str(agent): text for agent, text in changes.items() if text is not None}
             if not data:
                 return
@@ -90,7 +94,6 @@ class Connections:
     def _orphaned(self, before: dict[str, str]) -> dict[str, str]:
         """*before*, where who was connected to a process that is no more is not connected."""
         if self._is_first:
-            self._is_first = False
             gone = encode({"status": "disconnected", "reason": "the principal was restarted", "since": self._now()})
             return {name: gone.decode() if '"connected"' in text else text for name, text in before.items()}
         return before

@@ -9,7 +9,7 @@ import time
 from argocd_agent.backends.ports import Cluster, Scope
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.link import Link
-from argocd_agent.peer.observe import Observer, pause
+from argocd_agent.peer.observe import Change, Observer, pause
 from argocd_agent.peer.program import reporter
 from argocd_agent.principal.agents import Agents
 from argocd_agent.principal.clusters import Clusters
@@ -42,14 +42,18 @@ class Hub:
         self.uid, self._config, self._metrics = uid, config, metrics
         self._mapping = HubMapping()
         clock = asyncio.get_running_loop().time
-        self.agents = Agents(lambda name: Link(name, config.ack_timeout_seconds, source="", clock=clock))
+        self.agents = Agents(
+            lambda name, mode: self.resync.new_agent(
+                name, mode, Link(name, config.ack_timeout_seconds, source="", clock=clock)
+            )
+        )
         self.clusters = Clusters(self._registered, self._removed)
         self.connections = Connections(cluster, config.namespace, lambda: format_time(time.time()))
         self.applications = Observer(
             cluster,
             APPLICATIONS,
             Scope(labels=selector(config.label_selector)),
-            lambda change: self.outbound.on_change(change),
+            self._on_change,
             admits=lambda obj: admits(obj, config.allowed_namespaces),
             report=reporter(health, APPS),
         )
@@ -61,7 +65,9 @@ class Hub:
             report=reporter(health, CLUSTERS),
         )
         held = self.applications.objects
-        applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self.applications.until_gone)
+        self._applier = Applier(
+            cluster, APPLICATIONS, config.max_concurrent_writes, self.applications.until_gone, held.get
+        )
         self.outbound = Outbound(
             self.agents,
             self._mapping,
@@ -79,7 +85,7 @@ class Hub:
             interval_seconds=config.anti_entropy_interval_seconds,
             serves=self._serves,
         )
-        self.inbound = Inbound(applier, self._mapping, held, self.outbound, self.resync.handle)
+        self.inbound = Inbound(self._applier, self._mapping, held, self.outbound, self.resync.handle)
         self.sessions = Sessions(
             self.agents,
             self.inbound,
@@ -118,6 +124,10 @@ class Hub:
     def _serves(self, name: AgentName) -> bool:
         return self.clusters.is_registered(name) and matches_any(self._config.allowed_namespaces, name)
 
+    def _on_change(self, change: Change) -> None:
+        self._applier.seen(change)
+        self.outbound.on_change(change)
+
     def _registered(self, name: AgentName) -> None:
         agent = self.agents.get(name)
         if agent is not None:
@@ -126,5 +136,4 @@ class Hub:
     def _removed(self, name: AgentName) -> None:
         self.dismiss(name, "it is no longer registered")
         self.agents.forget(name)
-        self.resync.forget(name)
         self.connections.forgotten(name)

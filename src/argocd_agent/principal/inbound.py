@@ -104,7 +104,8 @@ class Inbound:
         def plan(held: Object | None) -> Action:
             if held is None:
                 raise EventRefused(f'agent {agent.name} reports on Application "{key[0]}/{name}", not on the hub')
-            old = held.look("status") or {}
+            found = held.look("status")
+            old = found if isinstance(found, dict) else {}
             new = changed(old)
             return (
                 Nothing("the condition is known") if new == old else Update(held.with_fields({"status": encode(new)}))

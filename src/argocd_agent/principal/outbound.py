@@ -13,6 +13,7 @@ from argocd_agent.peer.observe import Change, Key
 from argocd_agent.principal.agents import Agents
 from argocd_agent.protocol.digest import Repairs
 from argocd_agent.protocol.events import AgentName, EventType, Target, object_key
+from argocd_agent.protocol.modes import Mode
 from argocd_agent.resources import application
 from argocd_agent.resources.mapping import HubMapping
 from argocd_agent.resources.objects import Metadata, Object
@@ -39,12 +40,16 @@ class Outbound:
     ) -> None:
         self._agents, self._mapping, self._held, self._principal_uid = agents, mapping, held, principal_uid
         self._is_registered, self._count = is_registered, count
+        self._by_agent: dict[AgentName, dict[Key, Object]] = {}
 
     def on_change(self, change: Change) -> None:
         """One change of an Application on the hub."""
         name = self._mapping.agent_of(change.object)
+        self._index(name, change)
         agent = self._agents.get(name) if name is not None else None
-        if name is None or agent is None or not agent.has_connected or not self._is_registered(name):
+        if name is None or agent is None or not agent.has_connected or agent.mode is not Mode.MANAGED:
+            return  # an autonomous agent of the reference would obey: it must not hear of the hub's copies
+        if not self._is_registered(name):
             return
         if change.new is None:
             self.delete(agent.link, change.object)
@@ -76,7 +81,7 @@ class Outbound:
 
     def of(self, name: AgentName) -> Iterator[Object]:
         """The Applications of agent *name*."""
-        return (obj for obj in list(self._held.values()) if self._mapping.agent_of(obj) == name)
+        return iter(list(self._by_agent.get(name, {}).values()))
 
     def repair(self, link: Link, found: Repairs, held: Mapping[str, Object]) -> None:
         """Send what the agent lacks, has wrong, or should not have."""
@@ -98,6 +103,15 @@ class Outbound:
         # A version read after a conflict may hold an operation that the observer has yet to see.
         seen = self._held.get(obj.key)
         return seen is None or seen.fields.get("operation") != obj.fields.get("operation")
+
+    def _index(self, name: AgentName | None, change: Change) -> None:
+        if name is None:
+            return
+        objects = self._by_agent.setdefault(name, {})
+        if change.new is not None:
+            objects[change.new.key] = change.new
+        elif objects.pop(change.object.key, None) is not None and not objects:
+            del self._by_agent[name]
 
     def _updated(self, link: Link, old: Object, new: Object) -> None:
         if not application.wants_the_same(old, new):

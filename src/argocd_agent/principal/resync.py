@@ -7,14 +7,14 @@ Applications had been deleted.
 
 from collections.abc import Callable, Mapping
 
-from argocd_agent.peer.link import payload_of
+from argocd_agent.peer.link import Link, payload_of
 from argocd_agent.peer.observe import Key
 from argocd_agent.peer.reconcile import SPEC, STATUS, AntiEntropy, Tree
 from argocd_agent.principal.agents import Agent
 from argocd_agent.principal.outbound import Outbound
 from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.inventory import Inventory, ResourceKey
-from argocd_agent.protocol.modes import Role
+from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.protocol.resync import (
     Opening,
     Owned,
@@ -55,50 +55,60 @@ class Resync:
     ) -> None:
         self._outbound, self._mapping, self._held, self._namespace = outbound, mapping, held, namespace
         self._principal_uid, self._interval, self._serves = principal_uid, interval_seconds, serves
-        self._entropies: dict[AgentName, AntiEntropy] = {}
 
     def opened(self, agent: Agent) -> None:
         """A session of *agent* has begun: what it may have missed is put right."""
         is_first, agent.has_connected = not agent.has_connected, True
-        self.entropy(agent).opened()
-        if self._serves(agent.name):
+        agent.entropy.opened()
+        if self._compares(agent):
             self._open(agent, is_first=is_first)
 
     def registered(self, agent: Agent) -> None:
         """The hub has learned of *agent* after it connected."""
-        if agent.has_connected and self._serves(agent.name):
+        if agent.has_connected and self._compares(agent):
             log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
             self._open(agent, is_first=True)
-            self.entropy(agent).announce()
+            agent.entropy.announce()
 
     async def handle(self, agent: Agent, event: Event) -> None:
         """A resync message of *agent*. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in (EventType.DIGEST, EventType.DIGEST_ENTRIES):
-            await self.entropy(agent).handle(event)
+            await agent.entropy.handle(event)
             return
         check(event.type, Role.PRINCIPAL, agent.mode)
-        if not self._serves(agent.name):
+        if not self._compares(agent):
             return
         if event.type == EventType.REQUEST_UPDATE:
             self._update(agent, payload_of(event, RequestUpdate))
         else:
             self._list(agent, payload_of(event, RequestSyncedResourceList))
 
-    def forget(self, name: AgentName) -> None:
-        """The agent is no longer registered."""
-        self._entropies.pop(name, None)
+    def _compares(self, agent: Agent) -> bool:
+        return agent.mode is Mode.MANAGED and self._serves(agent.name)
 
     def _open(self, agent: Agent, *, is_first: bool) -> None:
         if not is_first:
             return  # the outbox has kept what changed meanwhile; our own agents compare digests besides
-        for obj in self._outbound.of(agent.name):
-            if agent.link.peer.is_reference:
+        agent.owes_operations = not agent.link.peer.is_reference
+        if agent.link.peer.is_reference:
+            for obj in self._outbound.of(agent.name):
                 self._outbound.create(agent.link, obj)
-            elif application.has_operation(obj) and not application.is_running_here(obj):
-                self._outbound.operate(agent.link, obj)  # asked for while no principal was there
         if Opening.RESYNC_REQUEST in openings(Role.PRINCIPAL, agent.mode, is_first, agent.link.peer):
             payload = RequestResourceResync()
             agent.link.put(agent.link.message(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, payload))
+
+    def _compared(self, agent: Agent, *, equal: bool) -> None:
+        """Statuses were compared. Operations that were asked for while no principal was there wait for that: a status
+        that comes now may say that one has run already, and then it must not run again."""
+        if not agent.owes_operations:
+            return
+        if not equal and not agent.has_compared:
+            agent.has_compared = True  # the agent sends what differs, and compares once more
+            return
+        agent.owes_operations = False
+        for obj in self._outbound.of(agent.name):
+            if application.has_operation(obj) and not application.is_running_here(obj):
+                self._outbound.operate(agent.link, obj)
 
     def _list(self, agent: Agent, request: RequestSyncedResourceList) -> None:
         own = Inventory(
@@ -125,28 +135,28 @@ class Resync:
         elif reply is Reply.UPDATE:
             self._outbound.update(agent.link, held)
 
-    def entropy(self, agent: Agent) -> AntiEntropy:
-        """What compares digests with *agent*."""
-        name = agent.name
-        if name not in self._entropies:
+    def new_agent(self, name: AgentName, mode: Mode, link: Link) -> Agent:
+        """An agent that has not been here before, with what compares digests with it."""
 
-            def key(obj: Object) -> str:
-                return self._mapping.digest_key(APPLICATION.name, obj)
+        def key(obj: Object) -> str:
+            return self._mapping.digest_key(APPLICATION.name, obj)
 
-            def uid(obj: Object) -> str:
-                return obj.uid
+        def uid(obj: Object) -> str:
+            return obj.uid
 
-            def parts(obj: Object) -> tuple[bytes, ...]:
-                return application.digest_parts(obj, is_source=True)
+        def parts(obj: Object) -> tuple[bytes, ...]:
+            return application.digest_parts(obj, is_source=True)
 
-            spec = Tree(lambda: self._outbound.of(name), key, uid, parts)
-            status = Tree(lambda: self._outbound.of(name), key, uid, application.status_parts)
-            self._entropies[name] = AntiEntropy(
-                agent.link,
-                ours={SPEC: (spec, lambda found, held: self._outbound.repair(agent.link, found, held))},
-                theirs={STATUS: status},
-                interval_seconds=self._interval,
-                principal_uid=self._principal_uid,
-                is_open=lambda: self._serves(name),
-            )
-        return self._entropies[name]
+        spec = Tree(lambda: self._outbound.of(name), key, uid, parts)
+        status = Tree(lambda: self._outbound.of(name), key, uid, application.status_parts)
+        entropy = AntiEntropy(
+            link,
+            ours={SPEC: (spec, lambda found, held: self._outbound.repair(link, found, held))},
+            theirs={STATUS: status},
+            interval_seconds=self._interval,
+            principal_uid=self._principal_uid,
+            is_open=lambda: self._compares(agent),
+            compared=lambda equal: self._compared(agent, equal=equal),
+        )
+        agent = Agent(name, mode, link, entropy)
+        return agent

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from argocd_agent import __version__
 from argocd_agent.backends.ports import Cluster
-from argocd_agent.errors import ClusterError
+from argocd_agent.errors import ClusterError, ConfigError
 from argocd_agent.peer.observe import pause
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
 from argocd_agent.principal.auth.methods import AuthMethod, parse_method
@@ -106,7 +106,7 @@ async def _identity(config: PrincipalConfig, cluster: Cluster, report: Callable[
     while True:
         try:
             uid = await principal_uid(cluster, config.namespace)
-        except ClusterError as error:
+        except (ClusterError, ConfigError) as error:  # the ConfigMap may be mended while we wait
             report(str(error))
             retry.failed(clock())
             await pause(retry.delay(clock(), random.random()))

@@ -43,20 +43,26 @@ class Sessions:
             log.error(takeover.message, {fields.AGENT: identity.agent, fields.ADDRESS: stream.address})
             await _hold(stream)
             raise PeerUnavailable(takeover.message)
-        before, agent.stream, agent.mode, agent.epoch = agent.stream, stream, identity.mode, takeover.epoch
-        if before is not None:
-            log.info("A new stream of an agent takes the place of the one before", {fields.AGENT: agent.name})
-            await before.close("another stream took this agent's place")
-            await agent.ended.wait()
-        if agent.stream is not stream:  # a third came while the second was waiting
-            raise PeerUnavailable("another stream took this agent's place")
+        before, agent.stream, agent.epoch = agent.stream, stream, takeover.epoch
+        try:
+            if before is not None:
+                log.info("A new stream of an agent takes the place of the one before", {fields.AGENT: agent.name})
+                await before.close("another stream took this agent's place")
+                await agent.ended.wait()
+            if agent.stream is not stream or self.agents.get(agent.name) is not agent:
+                # A third came while the second was waiting, or the hub has forgotten the agent.
+                raise PeerUnavailable("another stream took this agent's place")
+            agent.connected_at = clock()
+            await self._driven(agent, stream)
+        finally:
+            self.agents.leave(agent, stream)
+
+    async def _driven(self, agent: Agent, stream: EventStream) -> None:
         agent.ended.clear()
-        agent.connected_at = clock()
         try:
             await self._drive(agent, stream)
         finally:
             agent.ended.set()
-            self.agents.leave(agent, stream)
 
     async def take_pushed(self, identity: Identity, event: Event) -> bool:
         """Handle one event of a `Push`: Applications only. Whether it was carried out."""
@@ -77,7 +83,7 @@ class Sessions:
             self._watchers(agent),
             beat=heartbeat_for(Role.PRINCIPAL, stream.peer),
             opened=lambda: self.resync.opened(agent),
-            entropy=self.resync.entropy(agent),
+            entropy=agent.entropy,
         )
         agent.session = session
         about = {fields.AGENT: agent.name, fields.MODE: agent.mode.value, fields.ADDRESS: stream.address}
@@ -92,7 +98,7 @@ class Sessions:
         finally:
             self.metrics.agent_disconnected(agent.name)
             agent.session = None
-            if agent.stream is stream:
+            if agent.stream is stream and self.agents.get(agent.name) is agent:
                 self.connections.disconnected(agent.name, reason)
             log.info("An agent disconnected", about | {fields.REASON: reason})
 

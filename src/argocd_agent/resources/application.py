@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from argocd_agent.codec import decode_any, encode
+from argocd_agent.errors import DecodeError
 from argocd_agent.protocol.names import (
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_LAST_UPDATED,
@@ -93,10 +94,18 @@ def phase(obj: Object) -> str:
 
 
 def operation_state(obj: Object) -> dict[str, Any] | None:
-    """`status.operationState`, decoded; None if there is none."""
-    status = obj.look("status")
-    state = status.get("operationState") if isinstance(status, dict) else None
+    """`status.operationState`, decoded; None if there is none that can be read."""
+    state = _status(obj).get("operationState")
     return state if isinstance(state, dict) else None
+
+
+def _status(obj: Object) -> dict[str, Any]:
+    """`status`, decoded; empty where it is not what it should be: on the spoke anybody may have written it."""
+    try:
+        status = obj.look("status")
+    except DecodeError:
+        return {}
+    return status if isinstance(status, dict) else {}
 
 
 def with_next_operation(obj: Object, operation: bytes) -> Object:
@@ -106,13 +115,25 @@ def with_next_operation(obj: Object, operation: bytes) -> Object:
 
 def may_begin_next(obj: Object) -> bool:
     """Whether an operation waits on *obj*, and none runs any more."""
-    return ANNOTATION_NEXT_OPERATION in obj.annotations and not has_operation(obj)
+    return not has_operation(obj) and _next_operation(obj) is not None
 
 
 def next_begun(obj: Object) -> Object:
     """*obj* with the operation that waited."""
-    operation = obj.annotations[ANNOTATION_NEXT_OPERATION].encode()
-    return obj.with_annotations({ANNOTATION_NEXT_OPERATION: None}).with_fields({"operation": canonical(operation)})
+    operation = _next_operation(obj)
+    assert operation is not None, "asked only where one waits"
+    return obj.with_annotations({ANNOTATION_NEXT_OPERATION: None}).with_fields({"operation": encode(operation)})
+
+
+def _next_operation(obj: Object) -> dict[str, Any] | None:
+    text = obj.annotations.get(ANNOTATION_NEXT_OPERATION)
+    if text is None:
+        return None
+    try:
+        operation = decode_any(text, ANNOTATION_NEXT_OPERATION)
+    except DecodeError:  # somebody else's; it stays, and means nothing
+        return None
+    return operation if isinstance(operation, dict) else None
 
 
 def is_running_here(obj: Object) -> bool:
@@ -130,7 +151,7 @@ def is_terminating(obj: Object) -> bool:
 
 def with_phase_terminating(obj: Object) -> Object | None:
     """*obj* with its operation asked to stop; None if it has no operation state."""
-    status, state = obj.look("status"), operation_state(obj)
+    status, state = _status(obj), operation_state(obj)
     if state is None:
         return None
     return obj.with_fields({"status": encode({**status, "operationState": {**state, "phase": PHASE_TERMINATING}})})
@@ -265,13 +286,14 @@ def _with_refusal_of(held: Object, status: bytes) -> bytes:
 def without_condition(status: Any, kind: str) -> dict[str, Any]:
     """*status* without conditions of type *kind*."""
     conditions = [c for c in _conditions(status) if c.get("type") != kind]
-    kept = {name: value for name, value in (status or {}).items() if name != "conditions"}
+    fields = status if isinstance(status, dict) else {}
+    kept = {name: value for name, value in fields.items() if name != "conditions"}
     return {**kept, "conditions": conditions} if conditions else kept
 
 
 def with_conditions(status: Any, more: list[Mapping[str, Any]]) -> dict[str, Any]:
     """*status* with *more* conditions at the end."""
-    return {**(status or {}), "conditions": [*_conditions(status), *more]}
+    return {**(status if isinstance(status, dict) else {}), "conditions": [*_conditions(status), *more]}
 
 
 def _conditions(status: Any) -> list[Mapping[str, Any]]:
