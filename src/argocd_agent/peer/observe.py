@@ -69,7 +69,7 @@ class Observer:
     async def run(self) -> None:
         """Keep `objects` true, until cancelled."""
         clock = asyncio.get_running_loop().time
-        retry = Reconnect()
+        retry, was_gone = Reconnect(), False
         while True:
             began = clock()
             try:
@@ -77,8 +77,12 @@ class Observer:
                     await self._list()
                     self._proven(retry)
                 await self._watch(retry)
-            except Gone:
+            except Gone:  # a list makes up for it; a server that says so of every version must not be a busy loop
                 self._version = ""
+                if was_gone:
+                    await pause(QUICK_SECONDS)
+                was_gone = True
+                continue
             except ClusterError as error:
                 self._report(str(error))
                 retry.failed(clock())
@@ -86,6 +90,7 @@ class Observer:
             else:  # the server ends a watch every few minutes; one that it ends at once must not be a busy loop
                 if clock() - began < QUICK_SECONDS:
                     await pause(QUICK_SECONDS)
+            was_gone = False
 
     def _proven(self, retry: Reconnect) -> None:
         """The API answers what we ask."""

@@ -1,0 +1,185 @@
+"""Putting mirrors right while other things happen: newer orders, slow writes, odd annotations, many names."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from argocd_agent.agent.drift import Drift
+from argocd_agent.agent.mirrors import Key, Mirrors
+from argocd_agent.backends.embedded import open_memory
+from argocd_agent.backends.ports import Scope
+from argocd_agent.codec import encode
+from argocd_agent.peer.apply import Applier
+from argocd_agent.peer.observe import Observer
+from argocd_agent.protocol.names import ANNOTATION_NEXT_OPERATION
+from argocd_agent.resources.kinds import APPLICATIONS
+from argocd_agent.resources.objects import Object
+from argocd_agent.resources.policy import Recreate
+from tests.component.managed.unruly import Unruly, unruly_spoke
+from tests.support.objects import a_mirror, an_application
+from tests.support.world import HOME, a_world, passing
+
+REMEMBERED = 1100  # a little more than 1,024, and those of the last minute
+
+
+def at_path(obj: Object, path: str) -> Object:
+    spec = obj.look("spec")
+    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
+
+
+def path_of(obj: Object) -> str:
+    return str(obj.look("spec")["source"]["path"])
+
+
+@contextlib.asynccontextmanager
+async def paths_seen(spoke: Unruly) -> AsyncIterator[list[str]]:
+    """The paths that the only Application of *spoke* goes through."""
+    paths: list[str] = []
+
+    observer = Observer(spoke.cluster, APPLICATIONS, Scope(HOME), lambda change: paths.append(path_of(change.object)))
+    task = asyncio.create_task(observer.run())
+    await passing(0.1)
+    yield paths
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def a_drift(mirrors: Mirrors, held: dict[Key, Object]) -> AsyncIterator[tuple[Drift, asyncio.Task[None]]]:
+    """Repairs of *mirrors* on a spoke that shows *held*, and the task that makes them."""
+    applier = Applier(open_memory(), APPLICATIONS, 8, until_gone=_never_gone, shown=held.get)
+    clock = asyncio.get_running_loop().time
+    drift = Drift(applier, mirrors, held, Recreate.IGNORE, clock, made_again=lambda _: None)
+    task = asyncio.create_task(drift.run())
+    await passing(0.1)
+    yield drift, task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _never_gone(_: str) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def after(turns: int, work: Callable[[], None]) -> None:
+    """Do *work* in the loop's turn after so many."""
+    if turns:
+        asyncio.get_running_loop().call_soon(after, turns - 1, work)
+    else:
+        work()
+
+
+async def test_a_repair_that_comes_late_does_not_bring_back_the_old_specification() -> None:
+    async with a_world() as world:
+        await world.hub_side().create(an_application(path="old"))
+        await passing(1.0)
+        spoke = await unruly_spoke(world)
+        async with paths_seen(spoke) as paths:
+            late = spoke.holding["guestbook"] = asyncio.Event()
+            await spoke.user.update(at_path(await spoke.user.expect("guestbook"), "drifted"))
+            await passing(1.0)
+            assert spoke.writes == [("update", "guestbook")]  # the repair, on its way
+            spoke.holding.clear()
+
+            await world.hub_side().update(at_path(await world.hub_side().expect("guestbook"), "new"))
+            await passing(1.0)
+            late.set()
+            await passing(5.0)
+
+            assert paths[-2:] == ["drifted", "new"]
+
+
+async def test_a_repair_that_comes_late_does_not_bring_back_what_the_hub_deleted() -> None:
+    async with a_world() as world:
+        await world.hub_side().create(an_application())
+        await passing(1.0)
+        spoke = await unruly_spoke(world)
+        late = spoke.holding["guestbook"] = asyncio.Event()
+        await spoke.user.update(at_path(await spoke.user.expect("guestbook"), "drifted"))
+        await passing(1.0)
+        assert spoke.writes == [("update", "guestbook")]  # the repair, on its way
+        spoke.holding.clear()
+
+        await world.hub_side().delete("guestbook")
+        await passing(1.0)
+        late.set()
+        await passing(60.0)
+
+        assert await spoke.user.names() == set()
+        assert ("create", "guestbook") not in spoke.writes
+
+
+async def test_a_repair_that_hangs_holds_up_no_other() -> None:
+    async with a_world() as world:
+        for name in ("one", "two"):
+            await world.hub_side().create(an_application(name))
+        await passing(1.0)
+        spoke = await unruly_spoke(world)
+        hanging = spoke.holding["one"] = asyncio.Event()
+
+        for name in ("one", "two"):
+            await spoke.user.update(at_path(await spoke.user.expect(name), "drifted"))
+            await passing(1.0)
+
+        assert path_of(await spoke.user.expect("one")) == "drifted"
+        assert path_of(await spoke.user.expect("two")) == "guestbook"
+        hanging.set()
+        await passing(1.0)
+        assert path_of(await spoke.user.expect("one")) == "guestbook"
+
+
+@pytest.mark.parametrize("annotation", ["not json", "[]", '"text"', '{"number":1e999}'])
+async def test_an_odd_next_operation_ends_nothing_and_hides_no_drift(annotation: str) -> None:
+    async with a_world() as world:
+        for name in ("one", "two"):
+            await world.hub_side().create(an_application(name))
+        await passing(1.0)
+        spoke = world.spoke_side()
+
+        odd = (await spoke.expect("one")).with_annotations({ANNOTATION_NEXT_OPERATION: annotation})
+        await spoke.update(at_path(odd, "drifted"))
+        await spoke.update(at_path(await spoke.expect("two"), "drifted"))
+        await passing(5.0)
+
+        assert not world.running["agent-1"].done()
+        assert path_of(await spoke.expect("one")) == "guestbook"
+        assert path_of(await spoke.expect("two")) == "guestbook"
+        assert "operation" not in (await spoke.expect("one")).fields
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_mirror_that_goes_while_its_repair_begins_ends_nothing(turns: int) -> None:
+    mirror, mirrors = a_mirror(), Mirrors()
+    mirrors.adopt(mirror)
+    async with a_drift(mirrors, {mirror.key: mirror}) as (drift, task):
+
+        def change_and_go() -> None:
+            drift.check(mirror.key, mirror)
+            mirrors.expect(mirror.key, None)
+
+        drift.check(mirror.key, mirror)
+        after(turns, change_and_go)
+        await passing(5.0)
+
+        assert not task.done()
+
+
+async def test_names_that_drifted_once_are_forgotten() -> None:
+    mirrors: Mirrors = Mirrors()
+    held: dict[Key, Object] = {}
+    async with a_drift(mirrors, held) as (drift, _):
+        for number in range(1500):
+            mirror = a_mirror(f"preview-{number}")
+            mirrors.adopt(mirror)
+            held[mirror.key] = mirror
+            drift.check(mirror.key, mirror)
+            await passing(2.0)
+            mirrors.expect(mirror.key, None)
+            del held[mirror.key]
+
+        remembered = [one for one in gc.get_objects() if type(one) is Object and one.name.startswith("preview-")]
+
+        assert len(remembered) < REMEMBERED
