@@ -54,8 +54,8 @@ fmt: setup ## put the code into its format, and mend what ruff can mend
 proto: setup ## regenerate src/argocd_agent/wire/proto from proto/
 	$(BIN)/python proto/generate.py
 
-docs: setup ## regenerate docs/reference from the declarations in the code
-	$(BIN)/python docs/generate.py
+docs: setup ## regenerate docs/reference from the code and the tests
+	$(BIN)/python -m docs.generate
 
 bench: setup ## the numbers, beside the last recorded ones; ARGS= goes to the bench
 	$(BIN)/python -m bench $(ARGS)

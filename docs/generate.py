@@ -1,4 +1,4 @@
-"""Writes docs/reference from the declarations in the code. Run by `make docs`; a test holds the pages in step.
+"""Writes docs/reference from the code and the tests. Run by `make docs`; a test holds the pages in step.
 
 One row of `PAGES` for each page: its file, and the function that gives its text.
 """
@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from argocd_agent.cli import manual
+from docs import features
 
 REFERENCE = Path(__file__).parent / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
+    "features.md": features.page,
     "settings.md": manual.page,
 }
 

@@ -106,6 +106,7 @@ def test_files_on_the_map_exist() -> None:
     )
 
 
+@pytest.mark.feature("C-109")
 def test_commands_in_documents_are_targets_of_the_makefile() -> None:
     targets = set(TARGET.findall((ROOT / "Makefile").read_text("utf-8")))
 

@@ -111,6 +111,7 @@ async def test_impersonation_acts_as_somebody_else(spoke: RealCluster) -> None:
             await cluster.list(NAMESPACES)
 
 
+@pytest.mark.feature("A-72")
 async def test_a_watch_goes_on_after_the_api_server_was_away(spoke: RealCluster) -> None:
     names = [a_name() for _ in range(3)]
     async with closing(spoke.connect()) as cluster:

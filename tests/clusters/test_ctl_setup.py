@@ -51,6 +51,7 @@ class Ctl:
         return said.out
 
 
+@pytest.mark.feature("C-1", "C-77", "C-78", "C-80", "C-81", "C-109")
 @pytest.mark.real_time(timeout=180)
 async def test_the_way_of_the_readme_ends_with_an_application_on_the_spoke(
     clusters: RealClusters, tmp_path: Path
@@ -84,6 +85,7 @@ async def test_the_way_of_the_readme_ends_with_an_application_on_the_spoke(
             await on_spoke.until_there("guestbook")
 
 
+@pytest.mark.feature("C-77", "C-78", "C-80")
 async def test_what_is_there_is_not_replaced_by_accident(clusters: RealClusters, tmp_path: Path) -> None:
     hub, spoke = a_name("hub"), a_name("spoke")
     await make_namespace(clusters[0].kubeconfig, hub)
@@ -126,6 +128,7 @@ async def test_a_command_without_permission_names_verb_and_resource(clusters: Re
     assert f'User "{user}"' in said.err
 
 
+@pytest.mark.feature("C-78")
 async def test_a_command_before_there_is_a_ca_says_how_to_make_one(clusters: RealClusters, tmp_path: Path) -> None:
     namespace = a_name("hub")
     await make_namespace(clusters[0].kubeconfig, namespace)
@@ -138,6 +141,7 @@ async def test_a_command_before_there_is_a_ca_says_how_to_make_one(clusters: Rea
     assert "argocd-agentctl pki init" in said.err
 
 
+@pytest.mark.feature("C-81")
 async def test_a_new_token_key_takes_the_place_of_the_old_one_only_when_told(
     clusters: RealClusters, tmp_path: Path
 ) -> None:

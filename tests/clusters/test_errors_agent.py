@@ -57,6 +57,7 @@ async def works(spoke: Spoke, agent: Running) -> None:
         await Applications(cluster, spoke.namespace).until_there("guestbook")
 
 
+@pytest.mark.feature("A-6", "A-9")
 @pytest.mark.parametrize(("secret", "part"), [(SECRET_CLIENT_TLS, CERTIFICATE), (SECRET_CA, CA)])
 async def test_a_missing_secret_is_named_and_picked_up_when_it_comes(spoke: Spoke, secret: str, part: str) -> None:
     await spoke.drop(secret)
@@ -110,6 +111,7 @@ async def test_a_key_of_another_certificate_is_named(spoke: Spoke) -> None:
         await not_ready(agent, CERTIFICATE, f"{spoke.namespace}/{SECRET_CLIENT_TLS}", "key")
 
 
+@pytest.mark.feature("C-55")
 async def test_a_certificate_of_a_foreign_ca_is_refused_and_the_agent_says_which_it_showed(spoke: Spoke) -> None:
     await spoke.issue(ca=a_ca("a foreign CA"))
     async with started(spoke) as agent:
@@ -122,6 +124,7 @@ async def test_a_certificate_of_a_foreign_ca_is_refused_and_the_agent_says_which
         await works(spoke, agent)
 
 
+@pytest.mark.feature("A-9", "C-56")
 async def test_a_principal_of_a_foreign_ca_is_not_trusted_and_its_ca_is_named(spoke: Spoke) -> None:
     await spoke.trust(a_ca("a foreign CA"))
     async with started(spoke) as agent:
@@ -134,6 +137,7 @@ async def test_a_principal_of_a_foreign_ca_is_not_trusted_and_its_ca_is_named(sp
         await works(spoke, agent)
 
 
+@pytest.mark.feature("P-8")
 async def test_a_name_that_no_agent_can_have_is_told_on_the_hub(spoke: Spoke, principal: tuple[Hub, Running]) -> None:
     await spoke.issue("Not_A_Name")
     async with started(spoke) as agent:
@@ -163,6 +167,7 @@ async def test_a_host_name_that_does_not_resolve_is_named(spoke: Spoke) -> None:
     assert "hub.invalid" in body
 
 
+@pytest.mark.feature("P-22")
 async def test_a_principal_in_plaintext_mode_is_told_apart_from_one_that_is_not_there(spoke: Spoke) -> None:
     plain = Hub(spoke.hub.kubeconfig, spoke.hub.namespace)
     principal = plain.start("--insecure-plaintext", "--auth=header:x-agent:(.+)")
@@ -172,6 +177,7 @@ async def test_a_principal_in_plaintext_mode_is_told_apart_from_one_that_is_not_
             await not_ready(agent, CONNECTION, f"{LOOPBACK}:{plain.port} does not speak TLS")
 
 
+@pytest.mark.feature("P-20", "A-10", "C-57")
 async def test_a_client_that_speaks_only_tls_1_2_is_refused_and_told_why(spoke: Spoke) -> None:
     async with started(spoke, "--tls-min-version=tls1.2", "--tls-max-version=tls1.2") as agent:
         body = await not_ready(agent, CONNECTION, "TLS version")
@@ -179,6 +185,7 @@ async def test_a_client_that_speaks_only_tls_1_2_is_refused_and_told_why(spoke: 
     assert f"{LOOPBACK}:{spoke.hub.port}" in body
 
 
+@pytest.mark.feature("P-14")
 async def test_an_agent_called_like_the_principals_namespace_is_refused(
     spoke: Spoke, principal: tuple[Hub, Running]
 ) -> None:

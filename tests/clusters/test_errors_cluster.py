@@ -41,6 +41,7 @@ def bare(clusters: RealClusters) -> Iterator[RealCluster]:
     asyncio.run(cluster.prepare(clusters.tools / "crds", ()))
 
 
+@pytest.mark.feature("P-6")
 async def test_a_hub_without_argo_cds_kinds_is_told_so_and_works_once_they_come(
     clusters: RealClusters, bare: RealCluster
 ) -> None:
@@ -56,6 +57,7 @@ async def test_a_hub_without_argo_cds_kinds_is_told_so_and_works_once_they_come(
         await asyncio.to_thread(principal.until_ready, 40)
 
 
+@pytest.mark.feature("A-71")
 async def test_a_spoke_without_argo_cds_kinds_is_told_so_and_works_once_they_come(
     clusters: RealClusters, bare: RealCluster
 ) -> None:
@@ -124,6 +126,7 @@ async def test_an_agent_that_may_not_read_secrets_names_the_verb_and_the_secret(
     assert "CA of the principal" in body
 
 
+@pytest.mark.feature("P-6")
 @pytest.mark.parametrize("program", ["principal", "agent"])
 async def test_an_api_that_is_not_there_at_the_start_is_named_and_waited_for(
     clusters: RealClusters, program: str

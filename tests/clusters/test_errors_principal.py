@@ -34,6 +34,7 @@ async def give(hub: Hub, secret: str) -> None:
         await hub.put(SECRET_CA, {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}, KIND)
 
 
+@pytest.mark.feature("P-6", "P-21", "C-58")
 @pytest.mark.parametrize(
     ("secret", "part"), [(SECRET_PRINCIPAL_TLS, CERTIFICATE), (SECRET_CA, CA), (SECRET_JWT, TOKENS)]
 )
@@ -124,6 +125,7 @@ async def test_a_certificate_for_another_host_is_named_with_the_hosts_that_it_is
         await asyncio.to_thread(agent.until_ready)
 
 
+@pytest.mark.feature("P-9", "C-52")
 async def test_a_certificate_in_which_the_pattern_finds_no_name_is_told_on_the_hub(clusters: RealClusters) -> None:
     hub = await install_hub(clusters[0].kubeconfig)
     spoke = await install_spoke(hub, clusters[1].kubeconfig)

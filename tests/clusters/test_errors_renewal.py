@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 
+import pytest
+
 from argocd_agent.pki import keys
 from argocd_agent.protocol.names import SECRET_CA, SECRET_CLIENT_TLS, SECRET_JWT, SECRET_JWT_KEY, SECRET_PRINCIPAL_TLS
 from tests.support.applications import Applications
@@ -80,6 +82,7 @@ async def test_a_new_ca_with_all_that_it_signed_is_taken_up_by_both(clusters: Re
         assert pair.agent.is_running
 
 
+@pytest.mark.feature("C-58")
 async def test_a_new_token_key_is_used_without_a_restart(clusters: RealClusters) -> None:
     other = keys.to_pem(keys.generate(keys.KeyAlgorithm.RSA, 2048))
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):

@@ -34,6 +34,7 @@ async def linked(clusters: RealClusters) -> AsyncIterator[tuple[Pair, Link]]:
         await asyncio.gather(carrying, return_exceptions=True)
 
 
+@pytest.mark.feature("A-16", "A-96", "C-65", "C-66")
 async def test_a_cut_link_is_told_on_both_sides_and_caught_up_with(clusters: RealClusters) -> None:
     async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
@@ -56,6 +57,7 @@ async def test_a_cut_link_is_told_on_both_sides_and_caught_up_with(clusters: Rea
         assert f"{LOOPBACK}:{link.port}" in body
 
 
+@pytest.mark.feature("A-36", "A-38", "C-5", "C-65")
 async def test_the_spoke_is_put_right_while_the_link_is_cut(clusters: RealClusters) -> None:
     async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
@@ -71,6 +73,7 @@ async def test_the_spoke_is_put_right_while_the_link_is_cut(clusters: RealCluste
     assert path_of(again) == "one"
 
 
+@pytest.mark.feature("C-63")
 @pytest.mark.real_time(timeout=120)
 async def test_a_half_open_link_is_noticed_by_both_and_the_spoke_works_on(clusters: RealClusters) -> None:
     async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
@@ -107,6 +110,7 @@ async def test_a_slow_link_carries_everything(clusters: RealClusters) -> None:
         await hub.until_all(lambda found: all(revision_of(found[name]) == "r1" for name in names), "all statuses")
 
 
+@pytest.mark.feature("P-35", "A-16", "A-31", "C-66")
 async def test_a_link_that_flaps_loses_nothing(clusters: RealClusters) -> None:
     async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
         names = [f"app-{number}" for number in range(30)]
@@ -123,6 +127,7 @@ async def test_a_link_that_flaps_loses_nothing(clusters: RealClusters) -> None:
         await hub.until_all(lambda found: all(revision_of(found[name]) == "r1" for name in names), "all statuses")
 
 
+@pytest.mark.feature("A-103", "C-69")
 async def test_a_second_connection_supersedes_and_a_third_within_a_minute_is_a_duplicate(
     clusters: RealClusters,
 ) -> None:

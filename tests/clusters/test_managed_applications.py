@@ -47,6 +47,7 @@ def name() -> str:
     return a_name("app")
 
 
+@pytest.mark.feature("P-7", "P-51", "A-32", "C-1")
 async def test_a_created_application_is_mirrored_for_the_cluster_that_it_is_in(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         source = await hub.create(name, path="shop", destination={"name": pair.spoke.agent, "namespace": "web"})
@@ -59,6 +60,7 @@ async def test_a_created_application_is_mirrored_for_the_cluster_that_it_is_in(p
     assert mirror.annotations[ANNOTATION_PRINCIPAL_UID] == identity.look("data")[CONFIGMAP_IDENTITY_KEY]
 
 
+@pytest.mark.feature("A-32")
 async def test_a_destination_by_server_becomes_the_cluster_itself(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name, destination={"server": "https://10.0.0.1", "namespace": "web"})
@@ -68,6 +70,7 @@ async def test_a_destination_by_server_becomes_the_cluster_itself(pair: Pair, na
     assert mirror.look("spec")["destination"] == {"name": "in-cluster", "namespace": "web"}
 
 
+@pytest.mark.feature("A-32", "A-50")
 async def test_what_belongs_to_the_hub_alone_stays_there(pair: Pair, name: str) -> None:
     owner = OwnerReference(api_version="argoproj.io/v1alpha1", kind="ApplicationSet", name="set", uid="1-2-3")
     async with pair.open() as (hub, spoke):
@@ -82,6 +85,7 @@ async def test_what_belongs_to_the_hub_alone_stays_there(pair: Pair, name: str) 
     assert mirror.annotations["team"] == "shop"
 
 
+@pytest.mark.feature("P-51", "A-33", "C-2")
 async def test_a_changed_specification_arrives(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name, path="one")
@@ -93,6 +97,7 @@ async def test_a_changed_specification_arrives(pair: Pair, name: str) -> None:
     assert after.uid == before.uid
 
 
+@pytest.mark.feature("P-51", "A-33")
 async def test_labels_annotations_and_finalizers_follow_the_hub_and_go_with_it(pair: Pair, name: str) -> None:
     def dressed(obj: Object) -> Object:
         return obj.with_metadata(labels={"tier": "web"}, annotations={"team": "shop"}, finalizers=(FINALIZER,))
@@ -115,6 +120,7 @@ async def test_labels_annotations_and_finalizers_follow_the_hub_and_go_with_it(p
     assert source_of(bare) == source_of(with_all)
 
 
+@pytest.mark.feature("P-56", "A-35", "C-4")
 async def test_status_comes_back_and_touches_nothing_else(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         source = await hub.create(name, labels={"tier": "web"}, destination={"name": pair.spoke.agent})
@@ -155,6 +161,7 @@ async def test_conditions_of_the_controller_come_and_go_on_the_hub(pair: Pair, n
     assert conditions_of(clean) == {}
 
 
+@pytest.mark.feature("P-56", "P-58", "A-48", "C-7")
 async def test_a_sync_asked_for_on_the_hub_runs_on_the_spoke_and_is_seen_to_end(pair: Pair, name: str) -> None:
     operation = {"sync": {"revision": "r7"}, "initiatedBy": {"username": "alice"}}
     state = {"phase": "Succeeded", "operation": operation, "startedAt": "2026-01-01T00:00:00Z"}
@@ -171,6 +178,7 @@ async def test_a_sync_asked_for_on_the_hub_runs_on_the_spoke_and_is_seen_to_end(
     assert status_of(done)["operationState"]["phase"] == "Succeeded"
 
 
+@pytest.mark.feature("P-59", "A-49", "C-7")
 async def test_a_running_operation_is_terminated_from_the_hub(pair: Pair, name: str) -> None:
     state = {"phase": "Running", "operation": {"sync": {}}, "startedAt": "2026-01-01T00:00:00Z"}
 
@@ -189,6 +197,7 @@ async def test_a_running_operation_is_terminated_from_the_hub(pair: Pair, name: 
     assert status_of(ending)["operationState"]["startedAt"] == state["startedAt"]
 
 
+@pytest.mark.feature("P-57", "C-7")
 async def test_a_refresh_goes_to_the_spoke_and_leaves_the_hub_when_it_is_done(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name)
@@ -203,6 +212,7 @@ async def test_a_refresh_goes_to_the_spoke_and_leaves_the_hub_when_it_is_done(pa
     assert ANNOTATION_REFRESH not in done.annotations
 
 
+@pytest.mark.feature("P-51", "A-40", "C-3")
 async def test_a_deletion_on_the_hub_deletes_the_mirror(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name)
@@ -214,6 +224,7 @@ async def test_a_deletion_on_the_hub_deletes_the_mirror(pair: Pair, name: str) -
         assert not await hub.is_there(name)
 
 
+@pytest.mark.feature("P-62", "A-41", "C-3")
 async def test_a_cascade_stays_on_the_hub_until_the_spoke_has_finished(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name, finalizers=(FINALIZER,))
@@ -245,6 +256,7 @@ async def test_status_is_reported_while_a_cascade_deletes(pair: Pair, name: str)
     assert seen.is_deleting
 
 
+@pytest.mark.feature("A-36", "C-5")
 async def test_a_specification_changed_on_the_spoke_is_put_right(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name, path="right")
@@ -268,6 +280,7 @@ async def test_a_source_annotation_taken_off_on_the_spoke_is_put_back(pair: Pair
     assert mended.uid == bare.uid
 
 
+@pytest.mark.feature("C-9")
 async def test_an_application_that_somebody_wrote_on_the_spoke_is_left_alone(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         theirs = await spoke.create(name, path="theirs")

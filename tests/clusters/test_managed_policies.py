@@ -12,6 +12,7 @@ from tests.support.sites import a_name
 OPERATION_STATE = {"phase": "Succeeded", "operation": {"sync": {}}, "startedAt": "2026-01-01T00:00:00Z"}
 
 
+@pytest.mark.feature("A-38", "A-39", "C-6")
 @pytest.mark.parametrize(
     ("policy", "has_state", "has_operation"),
     [("ignore", True, False), ("clear-status", False, False), ("resync", True, True)],
@@ -38,6 +39,7 @@ async def test_a_mirror_deleted_on_the_spoke_is_made_again_as_the_policy_says(
     assert ("operation" in again.fields) is has_operation
 
 
+@pytest.mark.feature("A-42")
 @pytest.mark.parametrize("policy", ["recreate", "upsert"])
 async def test_an_application_made_anew_at_once_ends_as_the_new_one(clusters: RealClusters, policy: str) -> None:
     name, flags = a_name("app"), [f"--source-uid-mismatch-policy={policy}"]
@@ -58,6 +60,7 @@ async def test_an_application_made_anew_at_once_ends_as_the_new_one(clusters: Re
             await spoke.until_gone(name)
 
 
+@pytest.mark.feature("A-42", "C-10")
 @pytest.mark.parametrize("policy", ["recreate", "upsert"])
 async def test_an_application_made_anew_while_the_principal_was_away_ends_as_the_new_one(
     clusters: RealClusters, policy: str
@@ -80,6 +83,7 @@ async def test_an_application_made_anew_while_the_principal_was_away_ends_as_the
     assert (mirror.uid == before.uid) is (policy == "upsert")
 
 
+@pytest.mark.feature("A-43", "C-10")
 async def test_the_annotation_on_the_new_application_goes_before_the_flag(clusters: RealClusters) -> None:
     name, annotations = a_name("app"), {ANNOTATION_MISMATCH_POLICY: "upsert"}
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -95,6 +99,7 @@ async def test_the_annotation_on_the_new_application_goes_before_the_flag(cluste
     assert mirror.uid == before.uid
 
 
+@pytest.mark.feature("A-42")
 async def test_an_application_made_anew_waits_for_the_finalizers_of_the_old_mirror(clusters: RealClusters) -> None:
     name = a_name("app")
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -113,6 +118,7 @@ async def test_an_application_made_anew_waits_for_the_finalizers_of_the_old_mirr
     assert mirror.uid != old.uid
 
 
+@pytest.mark.feature("A-44", "C-8")
 async def test_an_application_that_was_there_before_is_adopted(clusters: RealClusters) -> None:
     name = a_name("app")
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -124,6 +130,7 @@ async def test_an_application_that_was_there_before_is_adopted(clusters: RealClu
     assert (adopted.uid, path_of(adopted)) == (theirs.uid, "ours")
 
 
+@pytest.mark.feature("P-60", "A-44", "C-8")
 async def test_an_application_that_may_not_be_adopted_stays_and_the_hub_says_so(clusters: RealClusters) -> None:
     name, flags = a_name("app"), ["--adoption-policy=never"]
     async with (
@@ -141,6 +148,7 @@ async def test_an_application_that_may_not_be_adopted_stays_and_the_hub_says_so(
     assert pair.spoke.agent in conditions_of(told)[CONDITION_AGENT_ERROR]
 
 
+@pytest.mark.feature("A-44", "C-8")
 @pytest.mark.parametrize(("flag", "annotation"), [("always", "never"), ("never", "always")])
 async def test_the_annotation_on_the_spokes_application_decides_about_adoption(
     clusters: RealClusters, flag: str, annotation: str
@@ -162,6 +170,7 @@ async def test_the_annotation_on_the_spokes_application_decides_about_adoption(
     assert path_of(held) == ("ours" if annotation == "always" else "theirs")
 
 
+@pytest.mark.feature("A-66", "C-9")
 async def test_applications_that_were_there_before_are_not_reported_deleted_or_changed(clusters: RealClusters) -> None:
     theirs, ours = a_name("theirs"), a_name("ours")
     async with (

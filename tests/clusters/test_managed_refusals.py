@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from argocd_agent.codec import encode
 from argocd_agent.protocol.names import CONDITION_AGENT_ERROR
 from tests.support.applications import FINALIZER, conditions_of, refusal_of, revision_of, status_of, synced, with_path
@@ -29,6 +31,7 @@ async def allow(cluster: RealCluster, spoke: Spoke, role: str, *verbs: str) -> N
         await api.update(ROLES, held.with_fields({"rules": encode([READS, applications(*verbs)])}))
 
 
+@pytest.mark.feature("A-30", "C-67")
 async def test_a_refused_creation_is_a_condition_on_the_hub_until_it_is_allowed(clusters: RealClusters) -> None:
     hub_site = await install_hub(clusters[0].kubeconfig)
     site = await install_spoke(hub_site, clusters[1].kubeconfig)
@@ -51,6 +54,7 @@ async def test_a_refused_creation_is_a_condition_on_the_hub_until_it_is_allowed(
             await hub.until("guestbook", lambda obj: not refusal_of(obj), "no refusal")
 
 
+@pytest.mark.feature("A-30")
 async def test_a_refused_change_is_a_condition_that_survives_status_and_troubles_no_other(
     clusters: RealClusters,
 ) -> None:

@@ -29,6 +29,7 @@ async def has_arrived(hub: Applications, spoke: Applications) -> None:
     await spoke.until_there(later)
 
 
+@pytest.mark.feature("P-50", "C-15")
 async def test_an_application_labelled_ignore_sync_never_travels(clusters: RealClusters) -> None:
     name = a_name("app")
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -41,6 +42,7 @@ async def test_an_application_labelled_ignore_sync_never_travels(clusters: RealC
         await spoke.until_there(name)
 
 
+@pytest.mark.feature("P-50", "C-15")
 async def test_an_application_that_gets_the_label_leaves_the_spoke_and_stays_on_the_hub(clusters: RealClusters) -> None:
     name = a_name("app")
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -53,6 +55,7 @@ async def test_an_application_that_gets_the_label_leaves_the_spoke_and_stays_on_
         assert await hub.is_there(name)
 
 
+@pytest.mark.feature("P-49", "C-16")
 async def test_only_what_the_label_selector_of_the_principal_chooses_travels(clusters: RealClusters) -> None:
     chosen, other = a_name("chosen"), a_name("other")
     flags = ["--label-selector=tier in (web, api)"]
@@ -70,6 +73,7 @@ async def test_only_what_the_label_selector_of_the_principal_chooses_travels(clu
         await spoke.until_there(other)
 
 
+@pytest.mark.feature("P-48", "C-21")
 @pytest.mark.parametrize("style", ["glob", "regular expression"])
 async def test_only_namespaces_that_are_allowed_travel(clusters: RealClusters, style: str) -> None:
     unique = a_name("n")[-8:]
@@ -91,6 +95,7 @@ async def test_only_namespaces_that_are_allowed_travel(clusters: RealClusters, s
             assert not await other_spoke.is_there("guestbook")
 
 
+@pytest.mark.feature("P-36", "P-37")
 async def test_an_agent_that_is_not_registered_gets_nothing_until_it_is(clusters: RealClusters) -> None:
     hub_site = await install_hub(clusters[0].kubeconfig)
     site = await install_spoke(hub_site, clusters[1].kubeconfig, registered=False)
@@ -113,6 +118,7 @@ async def test_an_agent_that_is_not_registered_gets_nothing_until_it_is(clusters
             await spoke.until_there("guestbook")
 
 
+@pytest.mark.feature("P-39")
 async def test_an_agent_whose_secret_is_deleted_is_sent_away_and_keeps_what_it_has(clusters: RealClusters) -> None:
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
@@ -130,6 +136,7 @@ async def test_an_agent_whose_secret_is_deleted_is_sent_away_and_keeps_what_it_h
         await spoke.until("guestbook", lambda obj: path_of(obj) == "two", "what happened meanwhile")
 
 
+@pytest.mark.feature("P-51", "C-18", "C-60", "C-68")
 async def test_agents_see_only_their_own(clusters: RealClusters) -> None:
     hub_site = await install_hub(clusters[0].kubeconfig)
     sites = [await install_spoke(hub_site, clusters[1 + number % 2].kubeconfig) for number in range(4)]

@@ -30,6 +30,7 @@ async def restart(cluster: RealCluster) -> None:
     await asyncio.to_thread(cluster.wait)
 
 
+@pytest.mark.feature("P-30")
 async def test_the_hubs_api_may_go_away_and_come_back(clusters: RealClusters, victim: RealCluster) -> None:
     async with a_pair(victim.kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
@@ -49,6 +50,7 @@ async def test_the_hubs_api_may_go_away_and_come_back(clusters: RealClusters, vi
     assert str(victim.port) in body
 
 
+@pytest.mark.feature("A-29", "A-72")
 async def test_the_spokes_api_may_go_away_and_come_back(clusters: RealClusters, victim: RealCluster) -> None:
     async with a_pair(clusters[0].kubeconfig, victim.kubeconfig) as pair, pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
@@ -67,6 +69,7 @@ async def test_the_spokes_api_may_go_away_and_come_back(clusters: RealClusters, 
     assert str(victim.port) in body
 
 
+@pytest.mark.feature("A-72")
 @pytest.mark.parametrize("side", ["hub", "spoke"])
 async def test_deletions_in_a_gap_of_the_watch_are_noticed(
     clusters: RealClusters, victim: RealCluster, side: str

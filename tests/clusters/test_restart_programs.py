@@ -46,6 +46,7 @@ async def caught_up(spoke: Applications, remade: Object) -> None:
     await spoke.until("remade", lambda obj: source_of(obj) == remade.uid, "the new source")
 
 
+@pytest.mark.feature("A-16", "C-66", "C-95")
 @pytest.mark.parametrize("end", ["in order", "at once"])
 async def test_what_happened_while_the_principal_was_away_reaches_the_spoke(clusters: RealClusters, end: str) -> None:
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -63,6 +64,7 @@ async def test_what_happened_while_the_principal_was_away_reaches_the_spoke(clus
         assert pair.agent.is_running
 
 
+@pytest.mark.feature("A-37", "C-5", "C-66", "C-95")
 @pytest.mark.parametrize("end", ["in order", "at once"])
 async def test_what_happened_while_the_agent_was_away_is_caught_up_with(clusters: RealClusters, end: str) -> None:
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
@@ -88,6 +90,7 @@ async def test_a_status_written_while_the_agent_was_away_reaches_the_hub(cluster
         await hub.until("kept", lambda obj: revision_of(obj) == "r9", "the status")
 
 
+@pytest.mark.feature("A-38")
 async def test_a_mirror_deleted_while_the_agent_was_away_is_made_again(clusters: RealClusters) -> None:
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
         await settled(hub, spoke)
@@ -169,6 +172,7 @@ async def test_a_sync_asked_for_while_the_principal_was_away_runs(clusters: Real
     assert asked.look("operation") == operation
 
 
+@pytest.mark.feature("P-7", "C-66")
 async def test_a_restart_changes_nothing_that_is_right(clusters: RealClusters) -> None:
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
         await settled(hub, spoke)
@@ -188,6 +192,7 @@ async def test_a_restart_changes_nothing_that_is_right(clusters: RealClusters) -
         assert [await side.get(name) for side in (hub, spoke) for name in NAMES] == before
 
 
+@pytest.mark.feature("A-31", "C-66")
 async def test_many_applications_are_made_equal_after_both_were_away(clusters: RealClusters) -> None:
     names = [f"app-{number:03}" for number in range(200)]
     changed, deleted, reported = names[:50], names[50:100], names[100:150]

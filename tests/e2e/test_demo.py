@@ -71,6 +71,7 @@ def read_until(process: "subprocess.Popen[str]", wanted: str) -> list[str]:
     pytest.fail("the demo ended before it said: " + wanted + "\n" + "\n".join(lines))
 
 
+@pytest.mark.feature("C-4")
 def test_the_tour_shows_everything_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = run_demo(tmp_path)
 

@@ -24,6 +24,7 @@ def pair_of_its_own(kubeconfigs: tuple[Path, ...]) -> Iterator[Pair]:
         yield running
 
 
+@pytest.mark.feature("A-102", "C-95")
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_a_connected_pair_stops_in_order_within_5_seconds(
     kubeconfigs: tuple[Path, ...], number: signal.Signals
@@ -44,6 +45,7 @@ async def test_a_connected_pair_stops_in_order_within_5_seconds(
     assert pair.agent.said("Stopped as asked")
 
 
+@pytest.mark.feature("P-6")
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_programs_that_wait_for_what_is_missing_stop_all_the_same(tmp_path: Path, number: signal.Signals) -> None:
     kubeconfig = tmp_path / "kubeconfig"
@@ -72,6 +74,7 @@ async def test_a_second_signal_ends_at_once_what_is_still_stopping(pair_of_its_o
         assert status in {128 + number for number in NUMBERS}
 
 
+@pytest.mark.feature("A-102")
 async def test_an_agent_ends_at_once_on_signals_while_its_principal_does_not_answer(
     kubeconfigs: tuple[Path, ...],
 ) -> None:
@@ -85,6 +88,7 @@ async def test_an_agent_ends_at_once_on_signals_while_its_principal_does_not_ans
     assert time.monotonic() - began < STOP_SECONDS
 
 
+@pytest.mark.feature("A-96", "C-94")
 async def test_health_pages_of_a_connected_pair_say_that_all_is_well(pair: Pair) -> None:
     await pair.ready()
     for program in (pair.principal, pair.agent):
@@ -94,6 +98,7 @@ async def test_health_pages_of_a_connected_pair_say_that_all_is_well(pair: Pair)
         assert program.page("/nothing")[0] == 404
 
 
+@pytest.mark.feature("A-96", "C-94")
 async def test_an_agent_without_its_principal_lives_and_says_that_it_is_not_ready(
     kubeconfigs: tuple[Path, ...],
 ) -> None:
@@ -114,6 +119,7 @@ async def test_an_agent_without_its_principal_lives_and_says_that_it_is_not_read
             assert agent.page("/healthz")[0] == 200
 
 
+@pytest.mark.feature("P-111", "A-97", "C-99")
 async def test_metrics_show_the_connection_and_count_events(pair: Pair) -> None:
     await pair.ready()
     async with pair.open() as (hub, spoke):
@@ -131,6 +137,7 @@ async def test_metrics_show_the_connection_and_count_events(pair: Pair) -> None:
     assert "process_resident_memory_bytes" in of_agent
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 async def test_log_lines_are_json_where_asked_for(kubeconfigs: tuple[Path, ...]) -> None:
     async with a_pair(*kubeconfigs, principal=["--log-format=json"], agent=["--log-format=json"]) as pair:
         lines = [text for program in (pair.principal, pair.agent) for _, text in program.lines]

@@ -28,6 +28,7 @@ def name() -> str:
     return a_name("app")
 
 
+@pytest.mark.feature("P-51", "P-56", "A-32", "A-35", "C-1", "C-4")
 async def test_an_application_goes_to_the_spoke_and_its_status_comes_back(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         source = await hub.create(name, path="one", destination={"name": pair.spoke.agent, "namespace": "web"})
@@ -40,6 +41,7 @@ async def test_an_application_goes_to_the_spoke_and_its_status_comes_back(pair: 
     assert known.look("spec") == source.look("spec")
 
 
+@pytest.mark.feature("P-51", "A-36", "C-2", "C-5")
 async def test_a_change_arrives_and_drift_is_put_right(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name, path="one")
@@ -53,6 +55,7 @@ async def test_a_change_arrives_and_drift_is_put_right(pair: Pair, name: str) ->
         assert path_of(await hub.get(name)) == "two"
 
 
+@pytest.mark.feature("A-38", "C-6")
 async def test_a_mirror_deleted_on_the_spoke_is_made_again(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name)
@@ -64,6 +67,7 @@ async def test_a_mirror_deleted_on_the_spoke_is_made_again(pair: Pair, name: str
         assert await hub.is_there(name)
 
 
+@pytest.mark.feature("P-58", "C-7")
 async def test_a_sync_is_asked_for_runs_and_is_seen_to_end(pair: Pair, name: str) -> None:
     state = {"phase": "Succeeded", "operation": {"sync": {}}, "startedAt": "2026-01-01T00:00:00Z"}
     async with pair.open() as (hub, spoke):
@@ -78,6 +82,7 @@ async def test_a_sync_is_asked_for_runs_and_is_seen_to_end(pair: Pair, name: str
     assert status_of(done)["operationState"]["phase"] == "Succeeded"
 
 
+@pytest.mark.feature("P-51", "P-62", "A-41", "C-3")
 async def test_a_deletion_arrives_and_a_cascade_waits_for_the_spoke(pair: Pair, name: str) -> None:
     async with pair.open() as (hub, spoke):
         await hub.create(name)
@@ -96,6 +101,7 @@ async def test_a_deletion_arrives_and_a_cascade_waits_for_the_spoke(pair: Pair, 
     assert waiting.is_deleting
 
 
+@pytest.mark.feature("C-66")
 async def test_what_happened_while_both_were_dead_is_caught_up_with(kubeconfigs: tuple[Path, ...]) -> None:
     async with a_pair(*kubeconfigs) as pair, pair.open() as (hub, spoke):
         for name in ("changed", "deleted", "remade"):

@@ -21,6 +21,7 @@ def said(*arguments: str, **variables: str) -> Said:
     return run(PROGRAM, arguments, variables)
 
 
+@pytest.mark.feature("P-3", "A-3")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -69,6 +70,7 @@ def test_an_unknown_variable_is_named_with_the_one_that_was_meant(nowhere: str) 
     assert "did you mean ARGOCD_PRINCIPAL_LISTEN_PORT?" in line
 
 
+@pytest.mark.feature("P-2")
 def test_a_variable_that_cannot_be_read_falls_back_with_a_line(nowhere: str) -> None:
     ended = said(*PRINCIPAL, nowhere, ARGOCD_PRINCIPAL_LISTEN_PORT="https")
 
@@ -77,6 +79,7 @@ def test_a_variable_that_cannot_be_read_falls_back_with_a_line(nowhere: str) -> 
     assert "using the default 8443" in line
 
 
+@pytest.mark.feature("P-3")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -98,6 +101,7 @@ def test_a_variable_that_decides_who_gets_in_is_fatal_when_it_cannot_be_read(
     assert "it decides who gets in" in ended.err
 
 
+@pytest.mark.feature("P-1")
 def test_a_flag_goes_before_its_variable(nowhere: str) -> None:
     ended = said(*PRINCIPAL, "--listen-port=1", nowhere, ARGOCD_PRINCIPAL_LISTEN_PORT="https")
 

@@ -50,7 +50,9 @@ def _principal() -> click.Command:
 
         if not loaded.config.insecure_plaintext:
             hold(loaded.config.tls_minimum, suites=loaded.config.tls_ciphers)  # before anything imports grpc
-        from argocd_agent.cli.programs import run_program
+        from argocd_agent.cli.programs import run_program, save_memory
+
+        save_memory()
         from argocd_agent.principal.run import run_principal
 
         run_program(loaded.config, notices(loaded.config), lambda stop: run_principal(loaded.config, stop))

@@ -71,6 +71,7 @@ def secret_type(obj: Object) -> Any:
     return obj.look("type")
 
 
+@pytest.mark.feature("C-77")
 def test_init_keeps_a_ca_with_its_key_on_the_hub(with_ca: TwoClusters) -> None:
     held = data(with_ca.hub, "argocd-agent-ca")
 
@@ -79,6 +80,7 @@ def test_init_keeps_a_ca_with_its_key_on_the_hub(with_ca: TwoClusters) -> None:
     assert "PRIVATE KEY" in held["tls.key"]
 
 
+@pytest.mark.feature("C-77")
 def test_init_replaces_a_ca_only_when_forced(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     before = data(with_ca.hub, "argocd-agent-ca")
 
@@ -94,6 +96,7 @@ def test_init_replaces_a_ca_only_when_forced(with_ca: TwoClusters, capsys: pytes
     assert (forced, data(with_ca.hub, "argocd-agent-ca") == before) == (0, False)
 
 
+@pytest.mark.feature("C-78")
 def test_the_principals_certificate_has_the_names_given(with_ca: TwoClusters) -> None:
     status = with_ca.ctl("pki", "issue", "principal", "--dns", "a.example.com,b.example.com", "--ip", "10.0.0.1", *FAST)
     issued = certificate(data(with_ca.hub, "argocd-agent-principal-tls")["tls.crt"])
@@ -105,6 +108,7 @@ def test_the_principals_certificate_has_the_names_given(with_ca: TwoClusters) ->
     issued.verify_directly_issued_by(certificate(data(with_ca.hub, "argocd-agent-ca")["tls.crt"]))
 
 
+@pytest.mark.feature("C-78")
 def test_without_names_the_principal_is_localhost(with_ca: TwoClusters) -> None:
     with_ca.ctl("pki", "issue", "principal", *FAST)
     issued = certificate(data(with_ca.hub, "argocd-agent-principal-tls")["tls.crt"])
@@ -114,6 +118,7 @@ def test_without_names_the_principal_is_localhost(with_ca: TwoClusters) -> None:
     assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
 
 
+@pytest.mark.feature("C-78")
 def test_an_agents_certificate_goes_to_its_spoke_with_the_ca_but_not_its_key(with_ca: TwoClusters) -> None:
     status = with_ca.ctl("pki", "issue", "agent", "one", *FAST)
 
@@ -123,12 +128,14 @@ def test_an_agents_certificate_goes_to_its_spoke_with_the_ca_but_not_its_key(wit
     assert ("argocd", "argocd-agent-client-tls") not in with_ca.hub.objects
 
 
+@pytest.mark.feature("C-78")
 def test_an_agents_namespace_can_be_given_with_the_command(with_ca: TwoClusters) -> None:
     with_ca.ctl("pki", "issue", "agent", "one", "--agent-namespace", "elsewhere", *FAST)
 
     assert ("elsewhere", "argocd-agent-client-tls") in with_ca.spoke.objects
 
 
+@pytest.mark.feature("C-78")
 def test_upsert_replaces_an_issued_certificate(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     with_ca.ctl("pki", "issue", "agent", "one", *FAST)
     before = data(with_ca.spoke, "argocd-agent-client-tls")
@@ -141,6 +148,7 @@ def test_upsert_replaces_an_issued_certificate(with_ca: TwoClusters, capsys: pyt
     assert data(with_ca.spoke, "argocd-agent-client-tls") != before
 
 
+@pytest.mark.feature("C-78")
 def test_in_one_cluster_the_ca_keeps_its_key(with_ca: TwoClusters) -> None:
     with_ca.spoke, with_ca.agent_context = with_ca.hub, "hub"
 
@@ -150,6 +158,7 @@ def test_in_one_cluster_the_ca_keeps_its_key(with_ca: TwoClusters) -> None:
     assert "tls.key" in data(with_ca.hub, "argocd-agent-ca")
 
 
+@pytest.mark.feature("C-79")
 def test_propagate_after_issue_finds_the_certificate_there(
     with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +170,7 @@ def test_propagate_after_issue_finds_the_certificate_there(
     assert (status, "already" in capsys.readouterr().out) == (0, True)
 
 
+@pytest.mark.feature("C-79")
 def test_propagate_replaces_another_ca_only_when_forced(with_ca: TwoClusters) -> None:
     with_ca.ctl("pki", "propagate")
     with_ca.ctl("pki", "init", "--force", *FAST)
@@ -170,6 +180,7 @@ def test_propagate_replaces_another_ca_only_when_forced(with_ca: TwoClusters) ->
     assert data(with_ca.spoke, "argocd-agent-ca") == {"ca.crt": data(with_ca.hub, "argocd-agent-ca")["tls.crt"]}
 
 
+@pytest.mark.feature("C-77")
 def test_inspect_shows_ca_and_certificates_and_leaves_missing_ones_empty(
     with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +197,7 @@ def test_inspect_shows_ca_and_certificates_and_leaves_missing_ones_empty(
     assert found["principal"]["notBefore"].endswith("+0000")
 
 
+@pytest.mark.feature("C-77")
 def test_yaml_and_text_say_the_same(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
 
@@ -198,6 +210,7 @@ def test_yaml_and_text_say_the_same(with_ca: TwoClusters, capsys: pytest.Capture
     assert "  Subject:   CN=argocd-agent-ca\n" in text
 
 
+@pytest.mark.feature("C-81")
 def test_jwt_key_is_rsa_4096_and_can_be_inspected(clusters: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     created = clusters.ctl("jwt", "create-key")
     again = clusters.ctl("jwt", "create-key")
@@ -211,6 +224,7 @@ def test_jwt_key_is_rsa_4096_and_can_be_inspected(clusters: TwoClusters, capsys:
     assert data(clusters.hub, "argocd-agent-jwt")["jwt.key"].startswith("-----BEGIN PRIVATE KEY-----")
 
 
+@pytest.mark.feature("C-80")
 def test_create_makes_an_argo_cd_cluster_secret(with_ca: TwoClusters) -> None:
     status = with_ca.ctl("agent", "create", "one", "-l", "env=prod,team=a", *FAST)
     obj = with_ca.hub.objects["argocd", "cluster-one"]
@@ -230,6 +244,7 @@ def test_create_makes_an_argo_cd_cluster_secret(with_ca: TwoClusters) -> None:
     assert base64.b64decode(tls["caData"]).decode() == data(with_ca.hub, "argocd-agent-ca")["tls.crt"]
 
 
+@pytest.mark.feature("C-80")
 def test_create_can_use_certificates_that_are_there(with_ca: TwoClusters) -> None:
     with_ca.ctl("pki", "issue", "resource-proxy", "--no-san", *FAST)
     with_ca.ctl("pki", "propagate")
@@ -245,6 +260,7 @@ def test_create_can_use_certificates_that_are_there(with_ca: TwoClusters) -> Non
     assert common_name(base64.b64decode(tls["certData"]).decode()) == "argocd-agent-resource-proxy"
 
 
+@pytest.mark.feature("C-80")
 def test_list_is_sorted_and_filtered(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     with_ca.ctl("agent", "create", "two", "-l", "env=prod", *FAST)
     with_ca.ctl("agent", "create", "one", *FAST)
@@ -256,11 +272,13 @@ def test_list_is_sorted_and_filtered(with_ca: TwoClusters, capsys: pytest.Captur
     assert capsys.readouterr().out == "one\ntwo\ntwo\n"
 
 
+@pytest.mark.feature("C-80")
 def test_an_empty_list_is_status_1(clusters: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     assert clusters.ctl("agent", "list") == 1
     assert capsys.readouterr().err == "no agents found\n"
 
 
+@pytest.mark.feature("C-80")
 def test_inspect_and_print_tls_show_the_cluster_secret(
     with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,6 +295,7 @@ def test_inspect_and_print_tls_show_the_cluster_secret(
     assert ca == data(with_ca.hub, "argocd-agent-ca")["tls.crt"]
 
 
+@pytest.mark.feature("C-85")
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -315,6 +334,7 @@ def test_what_goes_wrong_is_said_in_a_fatal_line(
     assert message in last
 
 
+@pytest.mark.feature("C-80")
 def test_an_agent_exists_once(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     with_ca.ctl("agent", "create", "one", *FAST)
 
@@ -322,6 +342,7 @@ def test_an_agent_exists_once(with_ca: TwoClusters, capsys: pytest.CaptureFixtur
     assert "agent one exists already: Secret cluster-one" in capsys.readouterr().err
 
 
+@pytest.mark.feature("C-78")
 def test_days_beyond_the_cas_end_name_the_maximum(with_ca: TwoClusters, capsys: pytest.CaptureFixture[str]) -> None:
     assert with_ca.ctl("pki", "issue", "principal", "--days", "9999", *FAST) == 1
     assert "at most 3650 days are possible" in capsys.readouterr().err

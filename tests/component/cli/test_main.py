@@ -23,6 +23,7 @@ def argocd_agent(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.feature("P-3", "A-3", "C-85")
 @pytest.mark.parametrize(
     ("argv", "last_line"),
     [
@@ -56,6 +57,7 @@ def test_what_was_wrong_in_the_environment_is_part_of_a_fatal_line() -> None:
     )
 
 
+@pytest.mark.feature("P-2")
 def test_warnings_about_variables_come_before_the_program_starts() -> None:
     ended = argocd_agent(
         *PRINCIPAL, "--kubeconfig", "/does/not/exist",
@@ -81,6 +83,7 @@ def test_variables_of_the_other_program_and_of_ctl_are_known() -> None:
     assert "unknown environment variable" not in ended.stderr
 
 
+@pytest.mark.feature("P-4", "A-4", "C-57")
 def test_cipher_suites_are_listed_by_flag_and_by_variable() -> None:
     by_flag = argocd_agent("agent", "--tls-ciphersuites=list")
     by_variable = argocd_agent("principal", ARGOCD_PRINCIPAL_TLS_CIPHERSUITES="list")
@@ -90,6 +93,7 @@ def test_cipher_suites_are_listed_by_flag_and_by_variable() -> None:
     assert by_flag.stdout == by_variable.stdout
 
 
+@pytest.mark.feature("P-5", "A-5", "C-85", "C-105")
 def test_version_comes_in_three_forms() -> None:
     from argocd_agent import __version__
 
@@ -99,6 +103,7 @@ def test_version_comes_in_three_forms() -> None:
     assert f"version: {__version__}\n" in argocd_agent("version", "--output", "yaml").stdout
 
 
+@pytest.mark.feature("C-85")
 def test_help_names_default_and_variable_of_every_flag() -> None:
     shown = " ".join(argocd_agent("agent", "--help").stdout.split())
 
@@ -107,6 +112,7 @@ def test_help_names_default_and_variable_of_every_flag() -> None:
     assert "-n, --namespace" in shown
 
 
+@pytest.mark.feature("C-85")
 def test_no_command_shows_help_with_status_1() -> None:
     ended = argocd_agent()
 

@@ -43,6 +43,7 @@ def opened(places: KubernetesPlaces, side: str, namespace: str = "") -> str:
     return asyncio.run(go())
 
 
+@pytest.mark.feature("C-75")
 @pytest.mark.parametrize(
     ("wanted", "namespace"),
     [
@@ -59,6 +60,7 @@ def test_namespace_is_the_flags_then_the_contexts_then_argocd(
     assert opened(KubernetesPlaces(wanted, Wanted(), environ), "principal") == namespace
 
 
+@pytest.mark.feature("C-75")
 def test_the_commands_own_namespace_comes_first(environ: dict[str, str]) -> None:
     places = KubernetesPlaces(Wanted(), Wanted("spoke", "global"), environ)
 
@@ -66,6 +68,7 @@ def test_the_commands_own_namespace_comes_first(environ: dict[str, str]) -> None
     assert opened(places, "agent") == "global"
 
 
+@pytest.mark.feature("C-75")
 def test_what_was_chosen_stands_on_stderr(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     opened(KubernetesPlaces(Wanted(), Wanted("spoke"), environ), "agent")
 

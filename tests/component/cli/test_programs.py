@@ -48,6 +48,7 @@ def wait_for(process: subprocess.Popen[str], word: str) -> None:
         assert line, f"the program ended before it said {word}"
 
 
+@pytest.mark.feature("A-102", "C-95")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_program_in_good_order(number: signal.Signals) -> None:
     with started(WAITS.format("pass")) as process:

@@ -139,6 +139,7 @@ def test_an_operation_without_pruning_leaves_what_was_dropped_and_says_so(tmp_pa
     run(test)
 
 
+@pytest.mark.feature("C-7")
 def test_an_operation_can_go_back_to_an_older_revision(tmp_path: Path) -> None:
     async def test() -> None:
         async with an_argo(tmp_path) as bench:

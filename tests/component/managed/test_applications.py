@@ -33,6 +33,7 @@ def path_of(obj: Object) -> str:
     return str(obj.look("spec")["source"]["path"])
 
 
+@pytest.mark.feature("P-51", "A-32", "C-1", "C-18")
 async def test_what_is_created_on_the_hub_is_created_on_its_spoke_only() -> None:
     async with a_world("agent-1", "agent-2") as world:
         created = await world.hub_side("agent-1").create(an_application(labels={"x": "y"}))
@@ -45,6 +46,7 @@ async def test_what_is_created_on_the_hub_is_created_on_its_spoke_only() -> None
         assert await world.spoke_side("agent-2").names() == set()
 
 
+@pytest.mark.feature("P-51", "A-33", "C-2")
 async def test_a_change_on_the_hub_arrives() -> None:
     async with a_world() as world:
         created = await world.hub_side().create(an_application())
@@ -56,6 +58,7 @@ async def test_a_change_on_the_hub_arrives() -> None:
         assert path_of(await world.spoke_side().expect("guestbook")) == "other"
 
 
+@pytest.mark.feature("P-56", "A-35", "C-4")
 async def test_a_status_comes_back_and_changes_nothing_else() -> None:
     async with a_world() as world:
         created = await world.hub_side().create(an_application(labels={"x": "y"}))
@@ -74,6 +77,7 @@ async def test_a_status_comes_back_and_changes_nothing_else() -> None:
         )
 
 
+@pytest.mark.feature("P-56", "P-58", "A-48", "C-7")
 async def test_an_operation_runs_on_the_spoke_and_is_gone_from_the_hub_when_it_began() -> None:
     async with a_world() as world:
         created = await world.hub_side().create(an_application())
@@ -116,6 +120,7 @@ async def test_an_operation_waits_for_the_one_that_runs_and_holds_up_nothing_els
         assert created.uid == (await world.hub_side().expect("guestbook")).uid
 
 
+@pytest.mark.feature("P-59", "A-49", "C-7")
 async def test_an_operation_ends_when_the_hub_says_so() -> None:
     async with a_world() as world:
         await world.hub_side().create(an_application())
@@ -133,6 +138,7 @@ async def test_an_operation_ends_when_the_hub_says_so() -> None:
         assert (await world.spoke_side().expect("guestbook")).look("status") == ended
 
 
+@pytest.mark.feature("P-57", "C-7")
 async def test_a_refresh_goes_there_and_is_gone_when_it_is_done() -> None:
     async with a_world() as world:
         created = await world.hub_side().create(an_application())
@@ -149,6 +155,7 @@ async def test_a_refresh_goes_there_and_is_gone_when_it_is_done() -> None:
         assert ANNOTATION_REFRESH not in (await world.spoke_side().expect("guestbook")).annotations
 
 
+@pytest.mark.feature("P-51", "A-40", "C-3")
 async def test_what_is_deleted_on_the_hub_is_deleted_on_the_spoke() -> None:
     async with a_world() as world:
         await world.hub_side().create(an_application())
@@ -160,6 +167,7 @@ async def test_what_is_deleted_on_the_hub_is_deleted_on_the_spoke() -> None:
         assert await world.spoke_side().get("guestbook") is None
 
 
+@pytest.mark.feature("P-62", "A-41", "C-3")
 async def test_a_cascade_runs_on_the_spoke_before_the_hub_lets_go() -> None:
     finalizers = ("resources-finalizer.argocd.argoproj.io",)
     async with a_world() as world:
@@ -178,6 +186,7 @@ async def test_a_cascade_runs_on_the_spoke_before_the_hub_lets_go() -> None:
         assert await world.hub_side().get("guestbook") is None
 
 
+@pytest.mark.feature("A-36", "C-5")
 async def test_drift_on_the_spoke_is_put_right() -> None:
     async with a_world() as world:
         await world.hub_side().create(an_application())
@@ -203,6 +212,7 @@ async def test_a_mirror_that_lost_its_identity_gets_it_back() -> None:
         assert (await world.spoke_side().expect("guestbook")).annotations[ANNOTATION_SOURCE_UID] == created.uid
 
 
+@pytest.mark.feature("A-38", "A-39", "C-6")
 @pytest.mark.parametrize(
     ("policy", "status", "operation"),
     [
@@ -230,6 +240,7 @@ async def test_a_deletion_on_the_spoke_is_undone(
         assert (await world.hub_side().expect("guestbook")).look("status") == status
 
 
+@pytest.mark.feature("A-42")
 async def test_a_source_made_anew_ends_with_a_mirror_of_the_new_one() -> None:
     async with a_world() as world:
         await world.hub_side().create(an_application(finalizers=None))
@@ -250,6 +261,7 @@ async def test_a_source_made_anew_ends_with_a_mirror_of_the_new_one() -> None:
         assert path_of(final) == "anew"
 
 
+@pytest.mark.feature("A-44", "C-8")
 async def test_what_was_on_the_spoke_before_is_adopted_and_its_status_told() -> None:
     async with a_world() as world:
         before = await world.spoke_side().create(an_application(path="local", status=SYNCED))
@@ -263,6 +275,7 @@ async def test_what_was_on_the_spoke_before_is_adopted_and_its_status_told() -> 
         assert (await world.hub_side().expect("guestbook")).look("status") == SYNCED
 
 
+@pytest.mark.feature("P-60", "A-44", "C-8")
 async def test_what_may_not_be_adopted_stays_and_the_hub_shows_it() -> None:
     async with a_world() as world:
         local = an_application(path="local", annotations={ANNOTATION_ADOPTION_POLICY: "never"})
@@ -277,6 +290,7 @@ async def test_what_may_not_be_adopted_stays_and_the_hub_shows_it() -> None:
         assert [condition["type"] for condition in status["conditions"]] == [CONDITION_AGENT_ERROR]
 
 
+@pytest.mark.feature("P-50", "C-15")
 async def test_the_label_ignore_sync_takes_the_mirror_away_and_gives_it_back() -> None:
     async with a_world() as world:
         created = await world.hub_side().create(an_application())
@@ -291,6 +305,7 @@ async def test_the_label_ignore_sync_takes_the_mirror_away_and_gives_it_back() -
         assert await world.spoke_side().get("guestbook") is not None
 
 
+@pytest.mark.feature("C-9")
 async def test_what_is_nobodys_stays_as_it_is() -> None:
     async with a_world() as world:
         local = await world.spoke_side().create(an_application("local"))
@@ -303,6 +318,7 @@ async def test_what_is_nobodys_stays_as_it_is() -> None:
         assert await world.hub_side().names() == set()
 
 
+@pytest.mark.feature("P-32")
 async def test_many_quick_changes_end_with_the_last() -> None:
     async with a_world() as world:
         current = await world.hub_side().create(an_application())
@@ -314,6 +330,7 @@ async def test_many_quick_changes_end_with_the_last() -> None:
         assert path_of(await world.spoke_side().expect("guestbook")) == "path-49"
 
 
+@pytest.mark.feature("P-36", "P-37")
 async def test_an_unregistered_agent_gets_nothing_until_it_is_registered() -> None:
     async with a_world("agent-1") as world:
         await world.hub_side().create(an_application("there"))

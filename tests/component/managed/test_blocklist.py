@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from argocd_agent.backends.embedded import open_memory
 from argocd_agent.principal.blocklist import Blocklist
 from argocd_agent.protocol.names import CONFIGMAP_BLOCKLIST
@@ -12,6 +14,7 @@ from tests.support.world import a_world, passing
 FINGERPRINT = "AB" * 32
 
 
+@pytest.mark.feature("P-18", "P-19", "C-59")
 async def test_the_list_follows_its_configmap() -> None:
     cluster = open_memory()
     await cluster.create(NAMESPACES, new_object(NAMESPACES, Metadata(name="argocd")))
@@ -34,6 +37,7 @@ async def test_the_list_follows_its_configmap() -> None:
     await asyncio.gather(watching, return_exceptions=True)
 
 
+@pytest.mark.feature("P-19", "C-59")
 async def test_a_dismissed_agent_loses_its_session() -> None:
     async with a_world() as world:
         assert world.hub is not None

@@ -43,6 +43,7 @@ async def assert_caught_up(world: World) -> None:
     assert (await world.hub_side().expect("three")).look("status") == SYNCED
 
 
+@pytest.mark.feature("P-35", "A-31", "C-65", "C-66")
 async def test_a_cut_link_is_made_up_for() -> None:
     async with a_world() as world:
         await three(world)
@@ -55,6 +56,7 @@ async def test_a_cut_link_is_made_up_for() -> None:
         await assert_caught_up(world)
 
 
+@pytest.mark.feature("C-66")
 async def test_a_restart_of_the_principal_is_made_up_for() -> None:
     async with a_world() as world:
         await three(world)
@@ -68,6 +70,7 @@ async def test_a_restart_of_the_principal_is_made_up_for() -> None:
         await assert_caught_up(world)
 
 
+@pytest.mark.feature("C-66")
 async def test_a_restart_of_the_agent_is_made_up_for() -> None:
     async with a_world() as world:
         await three(world)
@@ -81,6 +84,7 @@ async def test_a_restart_of_the_agent_is_made_up_for() -> None:
         await assert_caught_up(world)
 
 
+@pytest.mark.feature("C-66")
 async def test_a_restart_of_both_is_made_up_for() -> None:
     async with a_world() as world:
         await three(world)
@@ -95,6 +99,7 @@ async def test_a_restart_of_both_is_made_up_for() -> None:
         await assert_caught_up(world)
 
 
+@pytest.mark.feature("A-37", "C-5")
 async def test_drift_while_the_agent_was_down_is_put_right() -> None:
     async with a_world() as world:
         await three(world)
@@ -111,6 +116,7 @@ async def test_drift_while_the_agent_was_down_is_put_right() -> None:
         assert await spoke.names() == {"one", "two", "three"}
 
 
+@pytest.mark.feature("A-36", "A-38", "C-5")
 async def test_drift_is_put_right_without_a_principal() -> None:
     async with a_world() as world:
         await three(world)
@@ -191,6 +197,7 @@ async def test_an_agent_of_another_hub_is_not_robbed() -> None:
         assert await world.spoke_side().names() == {"one", "two", "three"}
 
 
+@pytest.mark.feature("P-48")
 @pytest.mark.parametrize("allowed", [(), ("other-*",)])
 async def test_a_hub_that_does_not_admit_the_agents_namespace_deletes_nothing(allowed: tuple[str, ...]) -> None:
     async with a_world() as world:
@@ -220,6 +227,7 @@ async def test_a_lost_change_heals_at_the_next_comparison() -> None:
         assert path_of(await world.spoke_side().expect("one")) == "changed"
 
 
+@pytest.mark.feature("A-103", "C-69")
 @pytest.mark.parametrize("agent_is", [None, REFERENCE])
 async def test_two_streams_of_one_agent_end_with_the_newer(agent_is: PeerInfo | None) -> None:
     async with a_world() as world:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from argocd_agent.backends.embedded import EmbeddedCluster
 from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import Forbidden, Unavailable
@@ -45,6 +47,7 @@ def refusals(obj: Object) -> list[str]:
     return [c["message"] for c in conditions if c["type"] == CONDITION_REFUSED]
 
 
+@pytest.mark.feature("A-30", "C-67")
 async def test_what_the_spoke_does_not_take_is_shown_on_the_hub_until_it_does() -> None:
     async with a_world() as world:
         spoke = await stubborn_spoke(world)
@@ -63,6 +66,7 @@ async def test_what_the_spoke_does_not_take_is_shown_on_the_hub_until_it_does() 
         assert refusals(await world.hub_side().expect("bad")) == []
 
 
+@pytest.mark.feature("A-29")
 async def test_an_api_that_is_not_there_is_waited_for_and_holds_up_nothing_else() -> None:
     async with a_world() as world:
         spoke = await stubborn_spoke(world)

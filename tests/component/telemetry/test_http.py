@@ -37,6 +37,7 @@ def get(path: str, *headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
+@pytest.mark.feature("A-96")
 @pytest.mark.parametrize(("is_healthy", "status"), [(True, 200), (False, 503)])
 def test_healthz_is_empty_plain_text_as_the_references(is_healthy: bool, status: int) -> None:
     async def ask_about(ask: Ask) -> None:
@@ -68,6 +69,7 @@ def test_readyz_says_what_is_missing_in_text_and_json() -> None:
     with_pages(health, False, ask_about)
 
 
+@pytest.mark.feature("C-94")
 def test_livez_answers_even_when_nothing_is_ready() -> None:
     async def ask_about(ask: Ask) -> None:
         assert (await ask(get("/livez")))[0] == 200
@@ -86,6 +88,7 @@ def test_metrics_come_in_prometheus_text_format() -> None:
     with_pages(Health([]), True, ask_about)
 
 
+@pytest.mark.feature("A-96")
 def test_what_is_no_page_or_no_request_is_answered_in_kind() -> None:
     async def ask_about(ask: Ask) -> None:
         missing = await ask(get("/debug/pprof/"))

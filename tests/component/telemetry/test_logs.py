@@ -5,6 +5,8 @@ import logging
 import os
 from pathlib import Path
 
+import pytest
+
 from argocd_agent.settings.loglevels import Level, Levels, parse_levels
 from argocd_agent.telemetry.logs import LINES_WAITING, get_log, logging_to
 
@@ -36,6 +38,7 @@ def test_warnings_and_worse_go_to_stderr_the_rest_to_stdout(tmp_path: Path) -> N
     assert [line.split("level=")[1].split()[0] for line in err] == ["warning", "error", "warning", "error", "warning"]
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 def test_a_subsystem_can_say_more_than_the_rest(tmp_path: Path) -> None:
     out, _ = written(tmp_path, parse_levels(("error", "grpc-event=trace"))[0])
 
@@ -43,6 +46,7 @@ def test_a_subsystem_can_say_more_than_the_rest(tmp_path: Path) -> None:
     assert all("module=Stream" in line for line in out)
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 def test_json_lines_are_json(tmp_path: Path) -> None:
     out, err = written(tmp_path, Levels(Level.INFO), "json")
 

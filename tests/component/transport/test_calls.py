@@ -47,6 +47,7 @@ async def test_a_caller_that_announces_nothing_is_answered_like_a_reference_agen
     assert principal is REFERENCE
 
 
+@pytest.mark.feature("P-27")
 async def test_version_needs_no_token_and_refresh_takes_the_refresh_token() -> None:
     async with a_hub() as hub, dialled(hub.port) as channel:
         version = await channel.version()
@@ -67,6 +68,7 @@ class RefusingGate(PlainGate):
         raise self.error
 
 
+@pytest.mark.feature("P-12", "P-13")
 @pytest.mark.parametrize(
     ("raised", "seen", "text"),
     [
@@ -105,6 +107,7 @@ async def test_push_hands_over_every_event_and_returns_the_summary() -> None:
     assert PushSummary.decode(answer) == PushSummary(result="done", received=3, processed=3)
 
 
+@pytest.mark.feature("P-22", "A-8")
 async def test_plaintext_is_served_and_dialled_without_certificates() -> None:
     gate = PlainGate()
 

@@ -42,6 +42,7 @@ def every_error() -> list[type[BaseException]]:
     return found
 
 
+@pytest.mark.feature("P-125")
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
 async def test_whatever_a_session_raises_a_go_agent_reconnects(kind: type[BaseException]) -> None:
     error = _instance(kind)
@@ -91,6 +92,7 @@ async def test_a_session_that_ignores_the_end_of_its_stream_is_cancelled() -> No
             await ended.wait()
 
 
+@pytest.mark.feature("P-28")
 async def test_subscribe_with_a_wrong_token_is_refused_before_a_session_begins() -> None:
     async with a_hub() as hub, dialled(hub.port) as channel:
         await channel.authenticate(LOGIN)
@@ -145,6 +147,7 @@ async def test_what_subscribe_announces_counts_for_the_session() -> None:
     assert agent.can(Capability.HEARTBEAT)
 
 
+@pytest.mark.feature("P-25", "A-23", "C-64")
 async def test_an_event_above_the_senders_limit_is_refused_and_the_stream_lives() -> None:
     async with a_hub() as hub, dialled(hub.port, max_message_bytes=10_000) as channel:
         await channel.authenticate(LOGIN)
@@ -157,6 +160,7 @@ async def test_an_event_above_the_senders_limit_is_refused_and_the_stream_lives(
     assert received.event_id == "e-2"
 
 
+@pytest.mark.feature("P-25", "A-23")
 async def test_an_event_above_the_receivers_limit_is_refused_with_its_envelope_and_the_stream_lives() -> None:
     refused: list[object] = []
 
@@ -196,6 +200,7 @@ async def test_a_broken_frame_ends_the_session_as_a_protocol_error() -> None:
     assert isinstance(await raised_by, RemoteProtocolError)
 
 
+@pytest.mark.feature("P-24", "A-22", "C-63")
 async def test_gzip_is_sent_and_answered_in_kind() -> None:
     large = an_event(data=b'"' + b"x" * 100_000 + b'"')
 
@@ -292,6 +297,7 @@ async def test_a_port_in_use_is_named_after_all_tries() -> None:
     assert str(caught.value) == f"cannot listen on 127.0.0.1:{hub.port}: the port is in use, after 2 tries"
 
 
+@pytest.mark.feature("P-26", "C-63")
 async def test_pings_at_the_accepted_pace_are_answered_and_faster_ones_punished() -> None:
     async with a_hub(accepted_ping_seconds=0.1, **PLAINTEXT) as hub:
         accepted = await _frames_after_pings(hub.port, pace_seconds=0.1)

@@ -41,6 +41,7 @@ def with_leaf(**options: Any) -> ClientTls:
     return ClientTls(ca_pem=a_ca().certificate_pem, certificate_pem=leaf.certificate_pem, key_pem=leaf.key_pem)
 
 
+@pytest.mark.feature("C-55")
 async def test_an_agent_without_certificate_is_told_that_one_is_demanded() -> None:
     async with a_hub() as hub:
         error = await failure(hub.port, ClientTls(ca_pem=a_ca().certificate_pem))
@@ -49,6 +50,7 @@ async def test_an_agent_without_certificate_is_told_that_one_is_demanded() -> No
     assert "probably since it demands a client certificate: we have none" in str(error)
 
 
+@pytest.mark.feature("C-55")
 async def test_an_agent_with_a_certificate_of_a_foreign_ca_is_refused() -> None:
     async with a_hub() as hub:
         error = await failure(hub.port, with_leaf(ca=a_ca("foreign CA")))
@@ -92,6 +94,7 @@ async def test_a_plaintext_agent_at_a_principal_with_tls_is_told_so() -> None:
     assert "it may expect TLS, and we are in plaintext mode" in str(error)
 
 
+@pytest.mark.feature("A-9", "C-56")
 async def test_a_principal_of_an_unknown_ca_is_refused_and_the_ca_named() -> None:
     foreign = a_ca("foreign CA")
     leaf = a_leaf("principal", ca=foreign, dns=("localhost",))
@@ -121,6 +124,7 @@ async def test_a_certificate_that_is_not_yet_valid_is_refused_with_its_date() ->
     assert "is not yet valid (from 20" in str(error)
 
 
+@pytest.mark.feature("C-56")
 async def test_a_certificate_for_another_host_is_refused_with_the_names_it_has() -> None:
     leaf = a_leaf("principal", dns=("hub.example.org", "hub"))
 
@@ -145,6 +149,7 @@ async def test_a_server_name_of_our_choice_is_what_the_certificate_must_be_for()
     assert version == "argocd-agent-0.9.0"
 
 
+@pytest.mark.feature("A-9", "C-56")
 async def test_without_verification_any_certificate_will_do() -> None:
     leaf = a_leaf("principal", ca=a_ca("foreign CA"), dns=("elsewhere",))
     tls = ClientTls(certificate_pem=client_tls().certificate_pem, key_pem=client_tls().key_pem, verify=False)
@@ -177,6 +182,7 @@ async def test_a_key_of_another_certificate_is_named_before_anything_is_dialled(
     assert str(caught.value) == "Secret argocd/argocd-agent-client-tls: tls.key is not the private key of tls.crt"
 
 
+@pytest.mark.feature("P-22")
 async def test_a_plaintext_principal_dialled_with_tls_is_recognised() -> None:
     async with a_hub(material=None, require_client_certificates=False) as hub:
         error = await failure(hub.port, client_tls())
@@ -197,6 +203,7 @@ async def test_a_principal_that_is_not_there_is_named_with_the_systems_reason() 
     assert "refused" in str(error).lower()
 
 
+@pytest.mark.feature("P-20", "A-10", "C-57")
 async def test_a_connection_below_the_floor_is_refused_by_the_second_line_too() -> None:
     # This process lets grpc offer TLS 1.2; the listener's own floor is 1.3 and must hold by itself.
     tls = ClientTls(
@@ -249,6 +256,7 @@ async def test_a_new_certificate_and_a_new_ca_count_from_the_next_connection_on(
     assert "(new CA)" in str(old)
 
 
+@pytest.mark.feature("P-20", "C-57")
 async def test_the_floor_of_a_process_refuses_tls_1_2_in_the_handshake() -> None:
     port, stop = await _hub_in_a_process("tls1.3")
     try:
@@ -261,6 +269,7 @@ async def test_the_floor_of_a_process_refuses_tls_1_2_in_the_handshake() -> None
     assert newest == "TLSv1.3"
 
 
+@pytest.mark.feature("P-20", "A-10", "C-57")
 async def test_a_floor_of_tls_1_2_lets_both_versions_in() -> None:
     port, stop = await _hub_in_a_process("tls1.2")
     try:

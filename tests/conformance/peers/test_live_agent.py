@@ -186,6 +186,7 @@ async def until_changed(cluster: EmbeddedCluster, name: str) -> Object:
     raise AssertionError("the watch has ended")
 
 
+@pytest.mark.feature("A-6", "A-12", "A-13")
 async def test_our_connection_gets_along_with_a_go_principal() -> None:
     cluster, go, reports = await a_cluster(HOME), GoPrincipal(agent=AGENT, echoes=False), asyncio.Queue[str]()
     go.create("one")
@@ -207,6 +208,7 @@ async def test_our_connection_gets_along_with_a_go_principal() -> None:
     assert go.end.checker.problems == []
 
 
+@pytest.mark.feature("A-11")
 async def test_a_version_that_is_not_the_principals_is_refused_and_said() -> None:
     cluster, reports = await a_cluster(HOME), asyncio.Queue[str]()
 

@@ -122,6 +122,7 @@ class GoAgentOnTheWire:
                 return data
 
 
+@pytest.mark.feature("P-12", "P-27", "P-29", "P-82", "P-125")
 async def test_our_listener_serves_a_go_agent_by_its_recorded_bytes() -> None:
     uids = Uids()
     cluster = await a_cluster(HOME, AGENT, uids=uids)

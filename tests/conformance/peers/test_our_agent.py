@@ -18,6 +18,7 @@ from tests.support.objects import an_application
 from tests.support.world import passing
 
 
+@pytest.mark.feature("A-32")
 async def test_what_is_created_there_is_here_and_says_whose_it_is() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one")
@@ -31,6 +32,7 @@ async def test_what_is_created_there_is_here_and_says_whose_it_is() -> None:
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("A-33")
 async def test_updates_labels_and_annotations_arrive() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one")
@@ -43,6 +45,7 @@ async def test_updates_labels_and_annotations_arrive() -> None:
         assert (revision(mirror), mirror.labels, mirror.annotations["note"]) == ("v1", {"tier": "gold"}, "x")
 
 
+@pytest.mark.feature("A-35")
 @pytest.mark.parametrize("echoes", [True, False])
 async def test_a_status_arrives_and_its_echo_ends_the_matter(echoes: bool) -> None:
     async with our_agent() as stage:
@@ -84,6 +87,7 @@ async def test_an_operation_with_the_ids_of_an_update_is_carried_out_too() -> No
         assert (await stage.side.expect("one")).look("operation") == {"sync": {"revision": "v1"}}
 
 
+@pytest.mark.feature("A-49")
 async def test_an_operation_is_ended_and_its_end_is_told() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", echoes=False)
@@ -97,6 +101,7 @@ async def test_an_operation_is_ended_and_its_end_is_told() -> None:
         assert go.apps["one"]["status"]["operationState"]["phase"] == "Failed"
 
 
+@pytest.mark.feature("A-40")
 async def test_a_plain_deletion_deletes_and_is_not_reported() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", "two")
@@ -108,6 +113,7 @@ async def test_a_plain_deletion_deletes_and_is_not_reported() -> None:
         assert go.end.of_ours(EventType.DELETE) == []
 
 
+@pytest.mark.feature("A-41")
 async def test_a_cascade_is_reported_when_it_is_done_here() -> None:
     async with our_agent() as stage:
         go = await connected(stage)
@@ -127,6 +133,7 @@ async def test_a_cascade_is_reported_when_it_is_done_here() -> None:
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("A-42")
 async def test_what_is_deleted_and_made_anew_at_once_is_the_new_one_whatever_comes_first() -> None:
     for seed in range(1, 8):  # the reference sends the deletion and the creation in either order
         async with our_agent() as stage:
@@ -144,6 +151,7 @@ async def test_what_is_deleted_and_made_anew_at_once_is_the_new_one_whatever_com
             assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("A-44")
 async def test_what_was_here_before_is_adopted() -> None:
     async with our_agent() as stage:
         before = await stage.side.create(an_application("one"))
@@ -155,6 +163,7 @@ async def test_what_was_here_before_is_adopted() -> None:
         assert mirror.annotations[ANNOTATION_SOURCE_UID] == go.apps["one"]["metadata"]["uid"]
 
 
+@pytest.mark.feature("A-44")
 async def test_what_may_not_be_adopted_stays_and_the_principal_shows_why() -> None:
     async with our_agent() as stage:
         await stage.side.create(an_application("one", annotations={ANNOTATION_ADOPTION_POLICY: "never"}))
@@ -166,6 +175,7 @@ async def test_what_may_not_be_adopted_stays_and_the_principal_shows_why() -> No
         assert [condition["type"] for condition in go.apps["one"]["status"]["conditions"]] == ["AgentError"]
 
 
+@pytest.mark.feature("A-36", "A-38")
 async def test_drift_is_put_right_with_and_without_the_link() -> None:
     async with our_agent() as stage:
         await connected(stage, "one", "two")

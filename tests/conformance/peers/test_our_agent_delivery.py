@@ -21,6 +21,7 @@ from tests.support.objects import an_application
 from tests.support.world import passing
 
 
+@pytest.mark.feature("A-16", "A-31")
 async def test_a_cut_link_is_made_up_for_though_the_reference_resyncs_nothing_then() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", "two", "three", echoes=False)
@@ -37,6 +38,7 @@ async def test_a_cut_link_is_made_up_for_though_the_reference_resyncs_nothing_th
         assert {name: go.apps["three"]["status"][name] for name in SYNCED} == SYNCED
 
 
+@pytest.mark.feature("A-28")
 async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one")
@@ -51,6 +53,7 @@ async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> No
         assert go.end.checker.owed == []
 
 
+@pytest.mark.feature("A-76")
 async def test_a_restart_of_the_principal_with_changes_meanwhile_is_made_up_for() -> None:
     async with our_agent() as stage:
         old = await connected(stage, "one", "two", "three", echoes=False)
@@ -70,6 +73,7 @@ async def test_a_restart_of_the_principal_with_changes_meanwhile_is_made_up_for(
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("A-73", "C-66")
 async def test_a_restart_of_ours_with_changes_meanwhile_is_made_up_for() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", "two", "three", echoes=False)
@@ -90,6 +94,7 @@ async def test_a_restart_of_ours_with_changes_meanwhile_is_made_up_for() -> None
         assert len(go.end.of_ours(EventType.REQUEST_SYNCED_RESOURCE_LIST)) == 2
 
 
+@pytest.mark.feature("A-37", "C-66")
 async def test_a_restart_of_both_is_made_up_for_by_the_two_resyncs_together() -> None:
     async with our_agent() as stage:
         old = await connected(stage, "one", "two", "three", echoes=False)
@@ -120,6 +125,7 @@ async def test_a_second_connect_resyncs_nothing() -> None:
         assert go.end.of_ours()[before:] == []
 
 
+@pytest.mark.feature("A-75")
 async def test_a_resync_asks_for_what_is_missing_here() -> None:
     async with our_agent() as stage:
         go = GoPrincipal()
@@ -162,6 +168,7 @@ async def test_what_a_user_was_deleting_when_ours_restarted_is_made_again() -> N
         assert await stage.side.names() == {"one"} == set(go.apps)
 
 
+@pytest.mark.feature("A-29")
 async def test_what_cannot_be_written_now_is_acked_when_it_is_and_resends_meanwhile_do_no_harm() -> None:
     async with our_agent() as stage:
         cluster = await failing(stage)
@@ -181,6 +188,7 @@ async def test_what_cannot_be_written_now_is_acked_when_it_is_and_resends_meanwh
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("A-30")
 async def test_what_the_api_server_refuses_is_acked_and_not_sent_again() -> None:
     async with our_agent() as stage:
         cluster = await failing(stage)
@@ -208,6 +216,7 @@ async def failing(stage: Stage) -> FailingWrites:
     return cluster
 
 
+@pytest.mark.feature("A-24")
 async def test_an_ack_that_is_withheld_brings_the_event_again_with_the_same_ids() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", echoes=False)
@@ -227,6 +236,7 @@ async def test_an_ack_that_is_withheld_brings_the_event_again_with_the_same_ids(
         assert len(go.end.of_ours(EventType.STATUS_UPDATE)) == count
 
 
+@pytest.mark.feature("A-25", "A-26")
 async def test_newer_status_follows_the_late_ack_of_the_older() -> None:
     async with our_agent() as stage:
         go = await connected(stage, "one", echoes=False)
@@ -245,6 +255,7 @@ async def test_newer_status_follows_the_late_ack_of_the_older() -> None:
         assert {name: go.apps["one"]["status"][name] for name in SYNCED} == SYNCED
 
 
+@pytest.mark.feature("A-19")
 @pytest.mark.parametrize("interval", [0.0, 20.0])
 async def test_pings_go_to_a_reference_only_if_they_are_asked_for(interval: float) -> None:
     async with our_agent(heartbeat_interval_seconds=interval) as stage:
@@ -293,6 +304,7 @@ async def test_what_cannot_be_carried_out_is_acked_and_the_session_lives(
         assert revision(await stage.side.expect("one")) == "after"
 
 
+@pytest.mark.feature("A-45", "A-104")
 async def test_another_principal_takes_over_what_the_first_one_wrote() -> None:
     async with our_agent() as stage:
         await connected(stage, "one")
@@ -306,6 +318,7 @@ async def test_another_principal_takes_over_what_the_first_one_wrote() -> None:
         assert mirror.annotations[ANNOTATION_SOURCE_UID] == other.apps["one"]["metadata"]["uid"]
 
 
+@pytest.mark.feature("A-31")
 async def test_three_hundred_statuses_stay_within_the_window() -> None:
     async with our_agent() as stage:
         names = [f"app-{number}" for number in range(300)]

@@ -44,6 +44,8 @@ Deliberate differences (`DEVIATIONS` has them by step; every other difference fa
 
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from argocd_agent.codec import encode
 from argocd_agent.protocol.modes import Role
 from argocd_agent.protocol.names import ANNOTATION_REFRESH
@@ -90,6 +92,7 @@ DEVIATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.feature("A-28", "A-34", "A-73")
 async def test_our_agent_says_what_the_go_agent_said_but_for_the_deviations() -> None:
     found: dict[str, tuple[list[str], list[str]]] = {}
     async with our_agent(AGENT) as stage:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from argocd_agent.codec import encode
 from argocd_agent.protocol.events import EventType
 from argocd_agent.protocol.names import (
@@ -20,6 +22,7 @@ from tests.support.objects import an_application
 from tests.support.world import HUB_UID, passing
 
 
+@pytest.mark.feature("P-7", "P-51")
 async def test_what_is_created_here_is_there_and_says_whose_it_is() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -30,6 +33,7 @@ async def test_what_is_created_here_is_there_and_says_whose_it_is() -> None:
         assert [event.type for event in go.end.of_ours(EventType.CREATE)] == [EventType.CREATE]
 
 
+@pytest.mark.feature("P-51")
 async def test_updates_labels_and_annotations_arrive() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -43,6 +47,7 @@ async def test_updates_labels_and_annotations_arrive() -> None:
         assert (go.apps["one"]["metadata"]["labels"], annotations_of(go.apps["one"])["note"]) == ({"tier": "gold"}, "x")
 
 
+@pytest.mark.feature("P-56")
 async def test_a_status_arrives_and_says_nothing_to_the_agent() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -56,6 +61,7 @@ async def test_a_status_arrives_and_says_nothing_to_the_agent() -> None:
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("P-57")
 async def test_a_refresh_is_asked_for_and_done() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -70,6 +76,7 @@ async def test_a_refresh_is_asked_for_and_done() -> None:
         assert ANNOTATION_REFRESH not in annotations_of(go.apps["one"])
 
 
+@pytest.mark.feature("P-56", "P-58", "P-59")
 async def test_an_operation_is_carried_out_and_ended_there() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -107,6 +114,7 @@ async def test_a_status_that_left_before_the_operation_came_does_not_take_it_awa
         assert (held.look("operation"), held.look("status")) == ({"sync": {}}, SYNCED)
 
 
+@pytest.mark.feature("P-51")
 async def test_a_plain_deletion_is_done_there() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one", "two")
@@ -118,6 +126,7 @@ async def test_a_plain_deletion_is_done_there() -> None:
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("P-62")
 async def test_a_cascade_runs_there_before_it_is_let_go_here() -> None:
     async with our_principal() as stage:
         go = await connected(stage)
@@ -151,6 +160,7 @@ async def test_what_is_deleted_and_made_anew_at_once_is_the_new_one_there() -> N
             assert go.apps["one"]["spec"]["source"]["path"] == "again"
 
 
+@pytest.mark.feature("P-33")
 async def test_a_deletion_does_not_wait_for_the_ack_of_an_update() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -164,6 +174,7 @@ async def test_a_deletion_does_not_wait_for_the_ack_of_an_update() -> None:
         assert [event.type for event in go.end.of_ours()][-1] == EventType.DELETE
 
 
+@pytest.mark.feature("P-50")
 async def test_the_label_ignore_sync_takes_it_away_there_and_gives_it_back() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -189,6 +200,7 @@ async def test_what_was_there_before_is_adopted() -> None:
         assert (go.apps["one"]["metadata"]["uid"], source_uid_of(go.apps["one"])) == ("local-1", created.uid)
 
 
+@pytest.mark.feature("P-60")
 async def test_what_may_not_be_adopted_there_is_shown_here() -> None:
     async with our_principal() as stage:
         go = await connected(stage)

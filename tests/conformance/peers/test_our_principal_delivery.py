@@ -34,6 +34,7 @@ async def test_a_cut_link_is_made_up_for() -> None:
         assert (await stage.side.expect("three")).look("status") == SYNCED
 
 
+@pytest.mark.feature("P-82", "C-66")
 async def test_a_restart_of_ours_with_changes_meanwhile_is_made_up_for() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one", "two", "three")
@@ -53,6 +54,7 @@ async def test_a_restart_of_ours_with_changes_meanwhile_is_made_up_for() -> None
         assert go.end.writer.is_idle
 
 
+@pytest.mark.feature("P-84")
 async def test_a_restart_of_the_agent_with_changes_meanwhile_is_made_up_for() -> None:
     async with our_principal() as stage:
         old = await connected(stage, "one", "two", "three")
@@ -103,6 +105,7 @@ async def test_an_operation_asked_for_while_ours_was_down_runs_there() -> None:
         assert (await stage.side.expect("one")).look("operation") == {"sync": {}}
 
 
+@pytest.mark.feature("P-31")
 async def test_an_unacked_create_comes_again_after_five_to_ten_seconds_with_the_same_ids() -> None:
     async with our_principal() as stage:
         go = await connected(stage)
@@ -117,6 +120,7 @@ async def test_an_unacked_create_comes_again_after_five_to_ten_seconds_with_the_
         assert first == again
 
 
+@pytest.mark.feature("P-32")
 async def test_newer_state_takes_the_place_of_what_the_agent_never_acks() -> None:
     async with our_principal() as stage:  # a Go agent acks nothing that its API server calls invalid
         go = await connected(stage, "one")
@@ -150,6 +154,7 @@ async def test_a_late_ack_is_ignored() -> None:
         assert len(go.end.of_ours()) == count
 
 
+@pytest.mark.feature("P-34")
 async def test_one_silent_object_holds_up_no_other() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "silent", "one")
@@ -164,6 +169,7 @@ async def test_one_silent_object_holds_up_no_other() -> None:
         assert revision_of(go.apps["one"]) == "v2"
 
 
+@pytest.mark.feature("P-35")
 async def test_three_hundred_creations_stay_within_the_window_and_all_arrive() -> None:
     async with our_principal() as stage:
         go = await connected(stage)
@@ -180,6 +186,7 @@ async def test_three_hundred_creations_stay_within_the_window_and_all_arrive() -
         assert len(go.apps) == 300
 
 
+@pytest.mark.feature("P-29", "P-86")
 async def test_pings_and_statistics_are_acked_and_no_ping_goes_to_a_reference() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -193,6 +200,7 @@ async def test_pings_and_statistics_are_acked_and_no_ping_goes_to_a_reference() 
         assert all(event.target is not Target.HEARTBEAT for event in go.end.heard)
 
 
+@pytest.mark.feature("P-29")
 async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -208,6 +216,7 @@ async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> No
         assert go.end.checker.owed == []
 
 
+@pytest.mark.feature("P-61", "P-63")
 @pytest.mark.parametrize(
     ("target", "kind", "data"),
     [
@@ -247,6 +256,7 @@ async def test_what_cannot_be_carried_out_is_acked_and_the_session_lives(
         assert revision_of(go.apps["one"]) == "after"
 
 
+@pytest.mark.feature("P-31")
 async def test_a_second_stream_of_the_same_agent_takes_over_what_the_first_had_unacked() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")
@@ -276,6 +286,7 @@ async def test_an_agent_that_lost_its_cluster_gets_everything_again() -> None:
         assert set(go.apps) == {"one", "two"}
 
 
+@pytest.mark.feature("P-85")
 async def test_a_stub_deletion_carries_the_uid_that_was_asked_about() -> None:
     async with our_principal() as stage:
         go = await connected(stage)
@@ -290,6 +301,7 @@ async def test_a_stub_deletion_carries_the_uid_that_was_asked_about() -> None:
         assert go.apps == {}
 
 
+@pytest.mark.feature("P-85")
 async def test_an_answer_to_a_request_is_what_the_hub_has_now() -> None:
     async with our_principal() as stage:
         go = await connected(stage, "one")

@@ -37,6 +37,8 @@ Deliberate differences (`DEVIATIONS` has them by step; every other difference fa
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from argocd_agent.codec import encode
 from argocd_agent.protocol.modes import Role
 from argocd_agent.protocol.names import AGENT_SOURCE
@@ -65,6 +67,7 @@ DEVIATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.feature("P-29", "P-82", "P-125")
 async def test_our_principal_says_what_the_go_principal_said_but_for_the_deviations() -> None:
     found: dict[str, tuple[list[str], list[str]]] = {}
     async with our_principal(AGENT, principal_uid=PRINCIPAL) as stage:

@@ -111,6 +111,7 @@ async def _set_status(stage: Stage, name: str, turn: int) -> None:
     await stage.side.update(held.with_fields({"status": encode(status(turn)), "operation": None}))
 
 
+@pytest.mark.feature("P-125")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_our_principal_and_a_go_agent_agree_at_the_end(seed: int) -> None:
     chance = random.Random(seed)

@@ -40,6 +40,7 @@ def requested(name: str) -> Iterator[RequestUpdate]:
             yield decode(record.event.data, RequestUpdate)
 
 
+@pytest.mark.feature("A-73")
 @pytest.mark.parametrize(
     ("name", "kinds"), [("managed", {"Application", "AppProject", "Repository"}), ("autonomous", {"Application"})]
 )

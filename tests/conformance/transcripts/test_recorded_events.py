@@ -65,6 +65,7 @@ def test_our_reading_agrees_with_the_recorder_s(name: str) -> None:
         assert (json.loads(event.data) if event.data else "") == read["binary_data"]
 
 
+@pytest.mark.feature("P-29", "A-28")
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_acks_are_what_we_would_have_acked(name: str) -> None:
     sent: defaultdict[tuple[str, str, str], list[Event]] = defaultdict(list)

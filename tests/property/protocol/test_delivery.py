@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def played(script: list[Step], window: int) -> Simulation:
 windows = st.integers(1, 4)
 
 
+@pytest.mark.feature("P-31", "P-35", "A-31")
 @given(steps(SOURCE_STEPS, CALM_STEPS, CALM_STEPS, ROUGH_STEPS), windows)
 @settings(max_examples=2000, deadline=None)
 def test_once_acks_arrive_the_mirror_has_the_newest_state_of_every_key(script: list[Step], window: int) -> None:
@@ -47,6 +49,7 @@ def test_once_acks_arrive_the_mirror_has_the_newest_state_of_every_key(script: l
     assert world.mirror == world.source
 
 
+@pytest.mark.feature("P-34", "A-25")
 @given(steps(SOURCE_STEPS, CALM_STEPS, CALM_STEPS, ROUGH_STEPS), windows)
 @settings(max_examples=2000, deadline=None)
 def test_every_operation_on_an_object_that_lives_on_arrives_and_none_overtakes_another(

@@ -3,6 +3,7 @@
 import itertools
 from collections import defaultdict
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ def test_the_checksum_of_an_inventory_depends_on_its_content_only(order: list[Re
     assert not inventory.agrees_with(Inventory(order).checksum())
 
 
+@pytest.mark.feature("A-70", "C-17")
 @given(st.lists(st.tuples(keys, steps_of_time, st.booleans()), min_size=5, max_size=60), st.integers(1, 20))
 @settings(max_examples=100, deadline=None)
 def test_a_throttle_passes_one_update_per_key_and_interval_and_in_the_end_the_latest(
@@ -108,6 +110,7 @@ def test_a_throttle_passes_one_update_per_key_and_interval_and_in_the_end_the_la
     assert (throttle.deadline(), len(throttle)) == (None, 0)
 
 
+@pytest.mark.feature("A-103")
 @given(st.lists(st.tuples(st.sampled_from(["join", "leave", "late leave"]), steps_of_time), min_size=5, max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_one_stream_of_an_agent_counts_and_two_takeovers_are_a_minute_apart(script: list[tuple[str, float]]) -> None:
@@ -172,6 +175,7 @@ def test_pauses_never_shrink_and_stay_within_ceiling_and_spread(
     assert backoff.delay(attempt) <= backoff.delay(attempt + 1)
 
 
+@pytest.mark.feature("A-17")
 @given(st.floats(0, 1e5), fractions)
 @settings(max_examples=100, deadline=None)
 def test_reconnecting_waits_at_most_half_a_second_in_the_first_minute_and_thirty_after(

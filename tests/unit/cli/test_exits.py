@@ -18,11 +18,13 @@ def a_command(raised: BaseException | None = None, result: int | None = None) ->
     return click.Command("x", callback=callback, params=[click.Option(["--port"])])
 
 
+@pytest.mark.feature("C-85")
 @pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (3, 3)])
 def test_a_commands_answer_is_the_status(result: int | None, status: int) -> None:
     assert exits.run(a_command(result=result), [], "x") == status
 
 
+@pytest.mark.feature("C-85")
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

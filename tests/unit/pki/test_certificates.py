@@ -57,6 +57,7 @@ def a_leaf(days: int = 10, **names: Sequence[str]) -> Pair:
     return issue(CA, "agent-1", key, NOW, usages=(Usage.CLIENT,), days=days, dns=dns, ips=ips, uris=uri_names)
 
 
+@pytest.mark.feature("C-78")
 @pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
 def test_keys_of_every_algorithm_sign_and_survive_pem(algorithm: KeyAlgorithm) -> None:
     key = generate(algorithm, 2048)

@@ -49,6 +49,7 @@ def test_what_is_missing_is_named_with_its_field(certificate: str | None, key: s
         check_pair(a_pair().certificate_pem if certificate is None else certificate, key, "Secret x")
 
 
+@pytest.mark.feature("C-57")
 def test_an_unknown_cipher_suite_is_refused_and_the_known_ones_are_listed() -> None:
     with pytest.raises(ConfigError, match=r"unknown cipher suite 'TLS_X'; known are TLS_AES_128_GCM_SHA256, "):
         cipher_suites(["TLS_X"], TlsVersion.TLS_1_2)

@@ -34,6 +34,7 @@ def claims_of(token: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.feature("P-15", "C-58")
 def test_an_access_token_has_the_claims_of_the_contract() -> None:
     assert claims_of(a_token()) == {
         "iss": "argocd-agent-server",
@@ -46,6 +47,7 @@ def test_an_access_token_has_the_claims_of_the_contract() -> None:
     }
 
 
+@pytest.mark.feature("P-15")
 def test_a_refresh_token_lives_a_day_and_a_resource_proxy_token_for_ever() -> None:
     proxy = a_key().issue(Audience.RESOURCE_PROXY, "agent-1", "id-1", NOW)
 
@@ -54,6 +56,7 @@ def test_a_refresh_token_lives_a_day_and_a_resource_proxy_token_for_ever() -> No
     assert a_key().verify(proxy, Audience.RESOURCE_PROXY, NOW + 1e9) == Verified("agent-1", None)
 
 
+@pytest.mark.feature("P-28")
 def test_a_token_counts_up_to_its_last_second_and_not_in_the_one_after() -> None:
     token = a_token()
 
@@ -67,11 +70,13 @@ def test_a_token_does_not_count_before_its_time() -> None:
         a_key().verify(a_token(), Audience.ACCESS, NOW - 1)
 
 
+@pytest.mark.feature("P-15")
 def test_a_refresh_token_is_no_access_token() -> None:
     with pytest.raises(KeyMaterialError, match="expected audience argocd-agent-server-access"):
         a_key().verify(a_token(Audience.REFRESH), Audience.ACCESS, NOW)
 
 
+@pytest.mark.feature("P-28")
 def test_a_token_of_another_key_is_refused() -> None:
     with pytest.raises(KeyMaterialError, match=r"^token: "):
         a_key(1).verify(a_token(), Audience.ACCESS, NOW)
@@ -91,6 +96,7 @@ def test_a_token_with_a_changed_payload_is_refused() -> None:
         a_key().verify(f"{header}.{forged}.{signature}", Audience.ACCESS, NOW)
 
 
+@pytest.mark.feature("P-15")
 @pytest.mark.parametrize("algorithm", ["HS512", "none", "RS256"])
 def test_only_rs512_is_accepted_whatever_the_token_says(algorithm: str) -> None:
     claims = claims_of(a_token())
@@ -120,6 +126,7 @@ def test_a_key_that_is_not_rsa_is_refused_with_its_place() -> None:
         TokenKey.from_pem(pem, "Secret jwt, jwt.key")
 
 
+@pytest.mark.feature("P-16")
 def test_a_refresh_token_is_replaced_in_its_last_ten_minutes() -> None:
     refresh = Verified("x", NOW + 86_400)
 
@@ -149,6 +156,7 @@ def test_a_token_that_an_agent_cannot_read_is_refused(token: str, message: str) 
         read_unverified(token)
 
 
+@pytest.mark.feature("A-14")
 def test_a_token_is_refreshed_in_its_last_thirty_seconds_and_never_without_an_end() -> None:
     token = read_unverified(a_token())
     endless = read_unverified(a_key().issue(Audience.RESOURCE_PROXY, subject_text(AGENT), "id", NOW))

@@ -7,6 +7,7 @@ import pytest
 from argocd_agent.protocol.backoff import RESEND_OF_REFERENCE, Backoff, Reconnect
 
 
+@pytest.mark.feature("P-31", "A-24")
 def test_resends_toward_the_reference_wait_5_20_80_and_then_120_seconds() -> None:
     assert [RESEND_OF_REFERENCE.delay(attempt) for attempt in (1, 2, 3, 4, 5)] == [5, 20, 80, 120, 120]
 
@@ -30,6 +31,7 @@ def test_attempts_before_the_first_wait_as_long_as_the_first() -> None:
     assert Backoff(first=1, factor=2, ceiling=30).delay(0) == 1
 
 
+@pytest.mark.feature("A-11", "A-17", "C-65")
 def test_in_the_first_minute_of_being_down_a_peer_is_tried_every_half_second_at_most() -> None:
     reconnect = Reconnect()
     reconnect.failed(100)
@@ -37,6 +39,7 @@ def test_in_the_first_minute_of_being_down_a_peer_is_tried_every_half_second_at_
     assert [reconnect.delay(now, 0.5) for now in (100, 130, 160)] == [0.25, 0.25, 0.25]
 
 
+@pytest.mark.feature("A-17", "C-65")
 def test_after_a_minute_the_cap_grows_to_thirty_seconds() -> None:
     reconnect = Reconnect()
     reconnect.failed(0)

@@ -1,5 +1,7 @@
 """When to send a heartbeat, and when to give the peer up."""
 
+import pytest
+
 from argocd_agent.protocol.capabilities import REFERENCE, Capability, PeerInfo
 from argocd_agent.protocol.heartbeat import Heartbeat, heartbeat_for
 from argocd_agent.protocol.modes import Role
@@ -7,6 +9,7 @@ from argocd_agent.protocol.modes import Role
 OURS = PeerInfo(protocol=1, capabilities=frozenset(Capability))
 
 
+@pytest.mark.feature("A-19", "C-63")
 def test_the_first_heartbeat_is_due_at_once_and_the_next_after_the_interval() -> None:
     beat = Heartbeat()
     first = beat.due(100)
@@ -59,6 +62,7 @@ def test_both_of_our_ends_send_heartbeats() -> None:
     assert [(beat.interval, beat.toward_reference) for beat in beats] == [(10, False)] * 2
 
 
+@pytest.mark.feature("A-19")
 def test_an_agent_pings_a_reference_principal_only_if_an_interval_is_set() -> None:
     unset, given = heartbeat_for(Role.AGENT, REFERENCE), heartbeat_for(Role.AGENT, REFERENCE, 20)
 

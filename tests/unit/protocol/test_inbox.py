@@ -22,6 +22,7 @@ def an_inbox(*events: Event, remembered: int = 100) -> Inbox:
     return inbox
 
 
+@pytest.mark.feature("P-34")
 def test_events_of_one_key_are_processed_one_at_a_time_in_order() -> None:
     inbox = an_inbox(an_event(SET, 1), an_event(SET, 2), an_event(SET, 3))
 
@@ -70,6 +71,7 @@ def test_a_limit_leaves_the_rest_for_later() -> None:
     assert (len(first), inbox.deadline(), len(inbox.take(0))) == (1, 0.0, 1)
 
 
+@pytest.mark.feature("P-29", "P-30", "A-28", "A-29")
 def test_an_ack_is_owed_only_once_finished() -> None:
     inbox = an_inbox(an_event(sent_at="t"))
     (event,) = inbox.take(0)
@@ -90,6 +92,7 @@ def test_a_duplicate_of_what_is_still_here_does_nothing(is_begun: bool) -> None:
     assert (len(inbox), inbox.acks(), len(inbox.take(1))) == (1, [], 1 - len(begun))
 
 
+@pytest.mark.feature("P-29", "A-28")
 def test_a_duplicate_of_what_is_finished_is_acked_again_and_not_processed() -> None:
     inbox = an_inbox(an_event(sent_at="t"))
     (event,) = inbox.take(0)
@@ -135,6 +138,7 @@ def test_a_deferred_event_is_due_again_after_growing_pauses() -> None:
     assert (delays, now) == ([1, 2, 4], 7)
 
 
+@pytest.mark.feature("P-30", "A-29")
 def test_a_deferred_event_is_not_acked_and_holds_up_no_other_key() -> None:
     inbox = an_inbox(an_event(name="deferred"))
     inbox.defer(inbox.take(0)[0], 0, 0.0)

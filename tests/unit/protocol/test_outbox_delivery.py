@@ -1,5 +1,7 @@
 """When the outbox sends, and sends again: streams, windows, timeouts, once-events."""
 
+import pytest
+
 from argocd_agent.protocol.backoff import Backoff
 from argocd_agent.protocol.events import EventType, Target
 from argocd_agent.protocol.outbox import Outbox
@@ -14,6 +16,7 @@ CREATE, UPDATE, STATUS, SET = (
 )
 
 
+@pytest.mark.feature("P-31", "A-24")
 def test_an_unacknowledged_event_is_resent_after_5_20_80_and_120_seconds() -> None:
     outbox = connected()
     outbox.put(an_event(), 0)
@@ -26,6 +29,7 @@ def test_an_unacknowledged_event_is_resent_after_5_20_80_and_120_seconds() -> No
     assert sent == [0, 5, 25, 105, 225, 345]
 
 
+@pytest.mark.feature("P-31", "A-24")
 def test_a_resend_keeps_the_stamp_of_the_first_send() -> None:
     outbox = connected()
     outbox.put(an_event(), 0)
@@ -147,6 +151,7 @@ def test_the_ack_of_an_event_that_was_sent_twice_does_not_show_that_others_were_
     assert write(outbox, 6) == []
 
 
+@pytest.mark.feature("P-31", "A-16")
 def test_on_a_new_stream_everything_in_flight_is_due_at_once_in_the_order_of_sending() -> None:
     outbox = connected()
     for name in ("a", "b", "c"):
@@ -206,6 +211,7 @@ def test_nothing_is_written_and_nothing_falls_due_without_a_stream() -> None:
     assert (outbox.deadline(), write(outbox, 100), outbox.is_idle) == (None, [], False)
 
 
+@pytest.mark.feature("P-35", "A-31")
 def test_never_more_than_the_window_is_unacked_even_when_it_shrinks() -> None:
     outbox = connected(window=3)
     for number in range(5):

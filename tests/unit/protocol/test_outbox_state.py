@@ -22,6 +22,7 @@ def drained(outbox: Outbox, now: float) -> list[str]:
     return seen
 
 
+@pytest.mark.feature("P-32", "P-35", "A-26")
 @pytest.mark.parametrize("kind", [UPDATE, STATUS, EventType.CLUSTER_CACHE_INFO_UPDATE, EventType.DIGEST])
 def test_of_unsent_updates_only_the_newest_is_sent(kind: EventType) -> None:
     outbox = connected()
@@ -114,6 +115,7 @@ def test_a_second_create_takes_the_place_of_the_first_and_of_its_updates() -> No
     assert drained(outbox, 0) == ["create:3"]
 
 
+@pytest.mark.feature("P-34", "A-25")
 def test_the_next_event_of_a_key_waits_for_the_ack() -> None:
     outbox = connected()
     outbox.put(an_event(UPDATE, 1), 0)
@@ -126,6 +128,7 @@ def test_the_next_event_of_a_key_waits_for_the_ack() -> None:
     assert (before, words(write(outbox, 1))) == ([], ["set-operation:2"])
 
 
+@pytest.mark.feature("P-33", "A-27")
 def test_a_delete_supersedes_everything_pending() -> None:
     outbox = connected()
     for event in (an_event(CREATE, 1), an_event(SET, 1), an_event(UPDATE, 2), an_event(STATUS, 2), an_event(DELETE, 3)):
@@ -134,6 +137,7 @@ def test_a_delete_supersedes_everything_pending() -> None:
     assert drained(outbox, 0) == ["delete:3"]
 
 
+@pytest.mark.feature("P-33", "A-27")
 def test_a_delete_supersedes_the_unacked_event_at_once_and_its_late_ack_is_ignored() -> None:
     outbox = connected()
     outbox.put(an_event(UPDATE, 1), 0)

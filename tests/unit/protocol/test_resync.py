@@ -33,6 +33,7 @@ HUB = Surroundings(Role.PRINCIPAL, "spoke-1", home="argocd-hub", peer_home="argo
 HELD = Held("Application", "argocd", "guestbook", "u1", b"sum")
 
 
+@pytest.mark.feature("P-82", "A-73")
 @pytest.mark.parametrize(
     ("role", "mode", "is_first", "sent"),
     [
@@ -88,6 +89,7 @@ def test_what_is_no_resync_message_is_refused() -> None:
         check(EventType.CREATE, Role.AGENT, Mode.MANAGED)
 
 
+@pytest.mark.feature("P-84")
 def test_a_list_is_given_to_a_peer_that_has_another_one() -> None:
     own = Inventory([ResourceKey("Application", "spoke-1", "guestbook", "u1")])
 
@@ -96,6 +98,7 @@ def test_a_list_is_given_to_a_peer_that_has_another_one() -> None:
     assert answer_list_request(Inventory(), b"something") == ()
 
 
+@pytest.mark.feature("A-75")
 def test_a_peer_asks_about_what_it_holds_and_about_what_it_lacks() -> None:
     message = SyncedResource("Application", "spoke-1", "guestbook", "u1")
 
@@ -111,6 +114,7 @@ def test_on_the_hub_a_missing_resource_is_asked_for_in_the_agents_namespace() ->
     assert answer_synced_resource(message, None, HUB) == UpdateRequest("AppProject", "spoke-1", "mine")
 
 
+@pytest.mark.feature("A-66")
 def test_an_object_that_no_source_has_claimed_is_discarded_or_ignored() -> None:
     message = SyncedResource("Application", "spoke-1", "guestbook", "u1")
     unclaimed = Held("Application", "argocd", "guestbook", "", b"sum")
@@ -120,6 +124,7 @@ def test_an_object_that_no_source_has_claimed_is_discarded_or_ignored() -> None:
     assert answer_synced_resource(message, unclaimed, SPOKE, ignore_unmanaged=True) is None
 
 
+@pytest.mark.feature("A-76")
 def test_after_the_source_has_restarted_the_peer_asks_about_all_that_a_source_has_claimed() -> None:
     unclaimed = Held("AppProject", "argocd", "default", "", b"sum")
     remapped = Held("Application", "argocd", "two", "u2", b"sum", is_remapped=True)
@@ -130,6 +135,7 @@ def test_after_the_source_has_restarted_the_peer_asks_about_all_that_a_source_ha
     )
 
 
+@pytest.mark.feature("P-85")
 @pytest.mark.parametrize(
     ("owned", "reply"),
     [

@@ -43,6 +43,7 @@ def test_a_first_stream_is_accepted() -> None:
     assert Takeovers().joined(AGENT, "10.0.0.1:1", 0).decision is Decision.ACCEPT
 
 
+@pytest.mark.feature("A-103", "C-69")
 def test_a_new_stream_supersedes_the_open_one_under_a_new_epoch() -> None:
     takeovers = Takeovers()
     first = takeovers.joined(AGENT, "10.0.0.1:1", 0)
@@ -54,6 +55,7 @@ def test_a_new_stream_supersedes_the_open_one_under_a_new_epoch() -> None:
     assert [takeovers.is_current(AGENT, takeover.epoch) for takeover in (first, second)] == [False, True]
 
 
+@pytest.mark.feature("A-103", "C-69")
 def test_a_second_takeover_within_a_minute_is_held_and_names_both_addresses() -> None:
     takeovers = Takeovers()
     for port in (1, 2):

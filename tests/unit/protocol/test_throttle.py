@@ -1,14 +1,18 @@
 """At most one update per key and interval."""
 
+import pytest
+
 from argocd_agent.protocol.throttle import Throttle
 
 
+@pytest.mark.feature("A-70", "C-17")
 def test_the_first_update_passes_at_once_and_the_next_is_kept() -> None:
     throttle: Throttle[int] = Throttle(5)
 
     assert [throttle.update("a", 1, 0), throttle.update("a", 2, 1), throttle.update("b", 3, 1)] == [True, False, True]
 
 
+@pytest.mark.feature("A-70", "C-17")
 def test_the_latest_kept_update_passes_when_the_interval_is_over() -> None:
     throttle: Throttle[int] = Throttle(5)
     for value in (1, 2, 3):

@@ -7,6 +7,7 @@ from argocd_agent.resources.objects import Object
 from tests.support.objects import a_mirror, an_application
 
 
+@pytest.mark.feature("A-45", "A-46", "A-47")
 @pytest.mark.parametrize(
     ("held", "uid", "principal", "verdict"),
     [

@@ -6,6 +6,7 @@ from argocd_agent.errors import ConfigError
 from argocd_agent.resources.patterns import matches_any
 
 
+@pytest.mark.feature("P-48")
 @pytest.mark.parametrize(
     ("pattern", "name"),
     [

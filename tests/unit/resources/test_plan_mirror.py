@@ -43,6 +43,7 @@ def planned(kind: str, incoming: Object, held: Object | None, **policies: object
     return for_mirror(Incoming(kind, incoming, "hub-1"), held, "argocd", settings)
 
 
+@pytest.mark.feature("A-32")
 @pytest.mark.parametrize("kind", [EventType.CREATE, EventType.SPEC_UPDATE])
 def test_what_is_absent_is_created_for_the_cluster_itself(kind: str) -> None:
     incoming = from_hub(
@@ -63,6 +64,7 @@ def test_an_update_that_changes_nothing_is_nothing() -> None:
     assert isinstance(planned(EventType.SPEC_UPDATE, from_hub(), a_mirror()), Nothing)
 
 
+@pytest.mark.feature("A-33")
 def test_an_update_replaces_what_is_specified_and_leaves_status_and_refresh() -> None:
     held = a_mirror(
         status={"sync": {"status": "Synced"}}, labels={"old": "1"}, annotations={ANNOTATION_REFRESH: "hard", "old": "1"}
@@ -86,6 +88,7 @@ def test_a_refresh_asked_for_on_the_hub_arrives() -> None:
     assert action.object.annotations[ANNOTATION_REFRESH] == "normal"
 
 
+@pytest.mark.feature("A-45", "A-104")
 def test_another_principal_takes_over_in_place() -> None:
     action = planned(EventType.SPEC_UPDATE, from_hub(uid="uid-9"), a_mirror(principal="hub-0"))
 
@@ -95,6 +98,7 @@ def test_another_principal_takes_over_in_place() -> None:
     assert action.object.uid == "local-1"
 
 
+@pytest.mark.feature("A-42")
 def test_a_source_made_anew_replaces_its_mirror() -> None:
     held = a_mirror()
 
@@ -105,6 +109,7 @@ def test_a_source_made_anew_replaces_its_mirror() -> None:
     assert action.new.annotations[ANNOTATION_SOURCE_UID] == "uid-2"
 
 
+@pytest.mark.feature("A-42", "A-43")
 @pytest.mark.parametrize(
     ("annotations", "setting"),
     [({ANNOTATION_MISMATCH_POLICY: "upsert"}, Mismatch.RECREATE), (None, Mismatch.UPSERT)],
@@ -118,12 +123,14 @@ def test_a_source_made_anew_is_taken_over_where_the_policy_says_so(
     assert action.object.annotations[ANNOTATION_SOURCE_UID] == "uid-2"
 
 
+@pytest.mark.feature("A-43")
 def test_a_bad_policy_annotation_falls_back_to_the_setting() -> None:
     incoming = from_hub(uid="uid-2", annotations={ANNOTATION_MISMATCH_POLICY: "whatever"})
 
     assert isinstance(planned(EventType.CREATE, incoming, a_mirror()), Replace)
 
 
+@pytest.mark.feature("A-44")
 def test_what_was_there_before_is_adopted_by_a_create() -> None:
     action = planned(EventType.CREATE, from_hub(), an_application(uid="local-1"))
 
@@ -136,6 +143,7 @@ def test_what_was_there_before_is_not_touched_by_an_update() -> None:
         planned(EventType.SPEC_UPDATE, from_hub(), an_application(uid="local-1"))
 
 
+@pytest.mark.feature("A-44")
 @pytest.mark.parametrize(
     ("annotations", "setting"),
     [({ANNOTATION_ADOPTION_POLICY: "never"}, Adoption.ALWAYS), (None, Adoption.NEVER)],
@@ -187,6 +195,7 @@ def test_nothing_is_created_for_a_source_that_is_being_deleted() -> None:
     assert planned(EventType.SPEC_UPDATE, from_hub(deleting=True), None) == ReportGone()
 
 
+@pytest.mark.feature("A-48")
 def test_an_operation_is_set_and_nothing_else() -> None:
     action = planned(EventType.SET_OPERATION, from_hub(path="other", operation={"sync": {}}), a_mirror())
 
@@ -194,12 +203,14 @@ def test_an_operation_is_set_and_nothing_else() -> None:
     assert action.object == a_mirror(operation={"sync": {}})
 
 
+@pytest.mark.feature("A-48")
 @pytest.mark.parametrize("held", [None, a_mirror(source="uid-2")])
 def test_an_operation_for_another_application_is_refused(held: Object | None) -> None:
     with pytest.raises(EventRefused, match="guestbook"):
         planned(EventType.SET_OPERATION, from_hub(operation={"sync": {}}), held)
 
 
+@pytest.mark.feature("A-48")
 def test_no_operation_is_set_while_one_is_being_terminated() -> None:
     held = a_mirror(status={"operationState": {"phase": "Terminating"}})
 
@@ -223,6 +234,7 @@ def test_an_operation_that_is_there_is_not_set_again() -> None:
     assert isinstance(planned(EventType.SET_OPERATION, from_hub(operation={"sync": {}}), held), Nothing)
 
 
+@pytest.mark.feature("A-49")
 def test_terminating_changes_the_phase_and_nothing_else() -> None:
     held = a_mirror(status={"operationState": {"phase": "Running", "message": "m"}, "sync": {"status": "OutOfSync"}})
 
@@ -233,6 +245,7 @@ def test_terminating_changes_the_phase_and_nothing_else() -> None:
     assert action.object.look("status") == wanted
 
 
+@pytest.mark.feature("A-49")
 def test_terminating_without_an_operation_is_refused() -> None:
     with pytest.raises(EventRefused, match="no operation"):
         planned(EventType.TERMINATE_OPERATION, from_hub(), a_mirror())

@@ -16,6 +16,7 @@ def planned(kind: str, incoming: Object, held: Object | None, *, keep_operation:
     return for_source(Incoming(kind, incoming), held, keep_operation=keep_operation)
 
 
+@pytest.mark.feature("P-56")
 def test_a_status_replaces_the_status_and_nothing_else() -> None:
     held = an_application(labels={"x": "y"}, annotations={"team": "a"}, status={"sync": {"status": "OutOfSync"}})
 
@@ -32,6 +33,7 @@ def test_a_known_status_is_nothing() -> None:
     assert isinstance(planned(EventType.STATUS_UPDATE, an_application(status=SYNCED), held), Nothing)
 
 
+@pytest.mark.feature("P-56")
 def test_an_operation_that_the_spoke_has_taken_goes() -> None:
     held = an_application(operation={"sync": {}}, status=SYNCED)
 
@@ -62,6 +64,7 @@ def test_an_operation_that_has_not_reached_the_spoke_stays() -> None:
     assert isinstance(action, Nothing)
 
 
+@pytest.mark.feature("P-57")
 def test_a_refresh_that_the_spoke_has_done_goes() -> None:
     held = an_application(annotations={ANNOTATION_REFRESH: "normal", "team": "a"}, status=SYNCED)
 
@@ -91,22 +94,26 @@ def test_a_status_of_what_is_not_on_the_hub_is_refused() -> None:
         planned(EventType.STATUS_UPDATE, an_application(status=SYNCED), None)
 
 
+@pytest.mark.feature("P-62")
 def test_the_end_of_a_mirror_lets_a_dying_source_go() -> None:
     held = an_application(finalizers=("f/g",), deleting=True)
 
     assert planned(EventType.DELETE, an_application(), held) == LetGo(held)
 
 
+@pytest.mark.feature("P-63")
 @pytest.mark.parametrize("held", [None, an_application()])
 def test_the_end_of_a_mirror_deletes_nothing_that_lives(held: Object | None) -> None:
     assert isinstance(planned(EventType.DELETE, an_application(), held), Nothing)
 
 
+@pytest.mark.feature("P-61", "C-60")
 def test_an_agent_may_not_create_on_the_hub() -> None:
     with pytest.raises(EventDiscarded, match="may not create"):
         planned(EventType.CREATE, an_application(), None)
 
 
+@pytest.mark.feature("P-61", "C-60")
 def test_an_agent_may_not_change_a_specification() -> None:
     with pytest.raises(EventRefused, match="may not send"):
         planned(EventType.SPEC_UPDATE, an_application(), an_application())

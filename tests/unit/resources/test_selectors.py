@@ -21,6 +21,7 @@ from argocd_agent.resources.selectors import (
 LABELS = {"env": "prod", "tier": "", "count": "7", "example.com/team": "a"}
 
 
+@pytest.mark.feature("P-49")
 @pytest.mark.parametrize(
     "text",
     [

@@ -15,6 +15,7 @@ def configured(**flags: str) -> AgentConfig:
     return load(AgentConfig, {f"--{name.replace('_', '-')}": [text] for name, text in given.items()}, {}).config
 
 
+@pytest.mark.feature("A-3", "C-93")
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
@@ -79,6 +80,7 @@ def test_mode_is_autonomous_unless_said_and_that_is_refused_for_now() -> None:
         AgentConfig(server_address="hub", creds=Method("mtls", "any"))
 
 
+@pytest.mark.feature("A-10", "C-57")
 def test_tls_floor_is_1_3_unless_lowered() -> None:
     assert (configured().tls_minimum, configured().tls_maximum) == (TlsVersion.TLS_1_3, None)
     lowered = configured(tls_min_version="tls1.2", tls_max_version="tls1.2")
@@ -98,6 +100,7 @@ def test_insecure_settings_are_warned_of() -> None:
     assert "--insecure-plaintext" in notices(configured(insecure_plaintext="true"))[0]
 
 
+@pytest.mark.feature("A-101")
 def test_rate_limits_come_from_the_references_variables() -> None:
     environ = {
         "ARGOCD_AGENT_REMOTE_SERVER": "hub",
@@ -113,6 +116,7 @@ def test_rate_limits_come_from_the_references_variables() -> None:
     assert "hunter2" not in repr(config)
 
 
+@pytest.mark.feature("A-2")
 def test_an_unreadable_address_in_a_variable_falls_back() -> None:
     environ = {"REDIS_ADDR": "argocd-redis", "ARGOCD_AGENT_KUBE_QPS": "many"}
     flags = {"--server-address": ["hub"], "--agent-mode": ["managed"], "--creds": ["mtls:any"]}

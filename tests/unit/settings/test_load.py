@@ -38,10 +38,12 @@ def test_without_flags_and_variables_all_is_default() -> None:
     assert loaded().notices == ()
 
 
+@pytest.mark.feature("P-1", "A-1", "C-93")
 def test_a_variable_beats_the_default() -> None:
     assert loaded(ARGOCD_AGENT_LISTEN_PORT="0x50").config.listen_port == 80
 
 
+@pytest.mark.feature("P-1", "A-1", "C-93")
 def test_a_flag_beats_a_variable() -> None:
     found = loaded({"--listen-port": ["1"]}, ARGOCD_AGENT_LISTEN_PORT="2")
 
@@ -55,11 +57,13 @@ def test_of_a_repeated_flag_the_last_counts_and_lists_add_up() -> None:
     assert (found.config.listen_port, found.config.allowed) == (2, ("a", "b", "c"))
 
 
+@pytest.mark.feature("P-3", "A-3", "C-93")
 def test_a_flag_that_cannot_be_parsed_is_fatal() -> None:
     with pytest.raises(ConfigError, match=r"^--listen-port: 99999 is not a port \(0 to 65535\)$"):
         loaded({"--listen-port": ["99999"]})
 
 
+@pytest.mark.feature("P-2", "A-2", "C-93")
 @pytest.mark.parametrize("raw", ["x", "", "99999"])
 def test_a_variable_that_cannot_be_parsed_falls_back_with_one_line(raw: str) -> None:
     found = loaded(ARGOCD_AGENT_LISTEN_PORT=raw)
@@ -70,17 +74,20 @@ def test_a_variable_that_cannot_be_parsed_falls_back_with_one_line(raw: str) -> 
     assert found.notices[0].endswith("; using the default 8443")
 
 
+@pytest.mark.feature("P-3", "A-3", "C-93")
 @pytest.mark.parametrize("raw", ["maybe", ""])
 def test_a_variable_that_decides_who_gets_in_must_be_readable(raw: str) -> None:
     with pytest.raises(ConfigError, match=r"ARGOCD_AGENT_OPEN: .* it decides who gets in"):
         loaded(ARGOCD_AGENT_OPEN=raw)
 
 
+@pytest.mark.feature("P-3", "A-3", "C-93")
 def test_a_word_out_of_a_fixed_set_is_fatal_from_a_variable_too() -> None:
     with pytest.raises(ConfigError, match="ARGOCD_AGENT_STYLE: 'xml' is not text or json"):
         loaded(ARGOCD_AGENT_STYLE="xml")
 
 
+@pytest.mark.feature("P-3", "A-3", "C-93")
 def test_a_value_against_its_rule_is_fatal_wherever_it_comes_from() -> None:
     with pytest.raises(ConfigError, match=r"^--ack-timeout: -1 is too little, expected more than 0$"):
         loaded(ARGOCD_AGENT_ACK_TIMEOUT="-1s")

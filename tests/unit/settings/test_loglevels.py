@@ -6,6 +6,7 @@ from argocd_agent.errors import ConfigError
 from argocd_agent.settings.loglevels import SUBSYSTEMS, Level, parse_levels
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 def test_a_bare_level_holds_for_every_subsystem() -> None:
     levels, warnings = parse_levels(("debug",))
 
@@ -20,6 +21,7 @@ def test_a_bare_level_leaves_subsystems_named_earlier_alone() -> None:
     assert levels.subsystems == {**dict.fromkeys(SUBSYSTEMS, Level.WARNING), "grpc-event": Level.TRACE}
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 def test_a_subsystem_named_later_has_its_own_level() -> None:
     levels, _ = parse_levels(("warning", "grpc-event=trace"))
 

@@ -1,5 +1,7 @@
 """The manual follows from the declarations."""
 
+import pytest
+
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.settings.declare import declarations
@@ -7,6 +9,7 @@ from argocd_agent.settings.manual import manual
 from argocd_agent.settings.values import Secret
 
 
+@pytest.mark.feature("C-93")
 def test_every_setting_has_a_row_with_its_names() -> None:
     page = manual((PrincipalConfig, AgentConfig))
 

@@ -17,6 +17,7 @@ def configured(**flags: str) -> PrincipalConfig:
     return load(PrincipalConfig, {f"--{name.replace('_', '-')}": [text] for name, text in given.items()}, {}).config
 
 
+@pytest.mark.feature("P-3", "C-53", "C-93")
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
@@ -84,6 +85,7 @@ def test_defaults_are_the_references() -> None:
     assert config.tls_minimum is TlsVersion.TLS_1_3
 
 
+@pytest.mark.feature("C-55")
 def test_mtls_always_requires_client_certificates() -> None:
     assert configured().requires_client_certificates
     assert not configured(auth="userpass:/x").requires_client_certificates
@@ -95,6 +97,7 @@ def test_metrics_may_be_off_and_ports_above_32767_are_fine(port: str) -> None:
     assert configured(metrics_port=port).metrics_port == int(port)
 
 
+@pytest.mark.feature("C-57")
 def test_suites_of_tls_1_2_need_that_minimum() -> None:
     config = configured(tls_ciphersuites="TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", tls_min_version="tls1.2")
 
@@ -122,6 +125,7 @@ def test_plain_configuration_has_nothing_to_warn_of() -> None:
     assert notices(configured(allowed_namespaces="agent-*")) == ()
 
 
+@pytest.mark.feature("P-3")
 @pytest.mark.parametrize(
     "variable",
     ["TLS_CLIENT_CERT_REQUIRE", "TLS_CLIENT_CERT_MATCH_SUBJECT", "TLS_SERVER_ALLOW_GENERATE", "INSECURE_PLAINTEXT",

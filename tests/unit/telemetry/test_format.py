@@ -39,6 +39,7 @@ def test_a_value_cannot_break_a_text_line(value: str) -> None:
     assert json.loads(line.split(" detail=")[1].split(" module=")[0]) == value
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 def test_json_has_time_level_message_and_fields() -> None:
     found = json.loads(json_line(a_record(agent="one", count=3, ratio=0.5, up=True)))
 
@@ -52,6 +53,7 @@ def test_levels_have_the_references_names() -> None:
     assert [level_name(level) for level in Level] == ["trace", "debug", "info", "warning", "error", "fatal"]
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 @pytest.mark.parametrize("field", ["token", "password", "access_token", "Authorization"])
 def test_fields_that_are_called_like_secrets_are_masked(field: str) -> None:
     record = a_record()
@@ -60,6 +62,7 @@ def test_fields_that_are_called_like_secrets_are_masked(field: str) -> None:
     assert "hunter2" not in text_line(record) + json_line(record)
 
 
+@pytest.mark.feature("P-114", "A-100", "C-103")
 @pytest.mark.parametrize("text", [TOKEN, KEY, f"refused: {TOKEN}", KEY.replace("PRIVATE", "RSA PRIVATE")])
 def test_tokens_and_private_keys_are_masked_wherever_they_stand(text: str) -> None:
     record = a_record(sentence=f"It said {text}", error=text)

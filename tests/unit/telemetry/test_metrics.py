@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from argocd_agent.telemetry.exposition import Registry
@@ -25,6 +26,7 @@ def types(registry: Registry) -> dict[str, str]:
     return {words[2]: words[3] for words in (line.split(" ") for line in lines) if words[1] == "TYPE"}
 
 
+@pytest.mark.feature("P-111", "C-67", "C-99", "C-105")
 def test_principal_counts_under_the_references_names() -> None:
     metrics, registry = principal_metrics("1.2.3")
 
@@ -55,6 +57,7 @@ def test_principal_counts_under_the_references_names() -> None:
     assert found["principal_event_processing_time_bucket", tuple(sorted((*labels, ("le", "0.01"))))] == 0
 
 
+@pytest.mark.feature("P-111", "A-97", "C-99")
 def test_types_are_the_references() -> None:
     found = types(principal_metrics("1")[1]) | types(agent_metrics("1", "managed")[1])
 
@@ -65,6 +68,7 @@ def test_types_are_the_references() -> None:
     assert found["argocd_agent_connections_total"] == "counter"
 
 
+@pytest.mark.feature("A-97", "C-99")
 def test_an_agents_connection_is_shown_while_it_lasts() -> None:
     metrics, registry = agent_metrics("1", "managed")
 
@@ -79,6 +83,7 @@ def test_an_agents_connection_is_shown_while_it_lasts() -> None:
     assert after["argocd_agent_connections_total", ()] == 1
 
 
+@pytest.mark.feature("P-39")
 def test_a_disconnected_agent_keeps_no_depth() -> None:
     metrics, registry = principal_metrics("1")
     metrics.agent_connected("one")

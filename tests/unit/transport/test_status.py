@@ -9,6 +9,7 @@ from argocd_agent.errors import AuthenticationFailed, LocalProtocolError, PeerUn
 from argocd_agent.transport.status import LOGIN, RECONNECTING, SUBSCRIBE, Status, Table, is_expected, status_of
 
 
+@pytest.mark.feature("P-125")
 def test_no_row_for_subscribe_has_a_code_that_a_go_agent_cannot_live_with() -> None:
     assert {row.code for row in SUBSCRIBE} <= RECONNECTING
 

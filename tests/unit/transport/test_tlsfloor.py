@@ -7,6 +7,7 @@ from argocd_agent.pki.tls import TlsVersion, cipher_suites
 from argocd_agent.transport.tlsfloor import UNREACHABLE, cipher_list
 
 
+@pytest.mark.feature("P-20", "C-57")
 def test_a_floor_of_tls_1_3_leaves_older_versions_no_suite_to_agree_on() -> None:
     assert cipher_list(TlsVersion.TLS_1_3, None, ()) == UNREACHABLE
 
@@ -15,6 +16,7 @@ def test_a_floor_of_tls_1_2_leaves_grpcs_own_list() -> None:
     assert cipher_list(TlsVersion.TLS_1_2, None, ()) == ""
 
 
+@pytest.mark.feature("C-57")
 def test_chosen_suites_are_named_as_openssl_does() -> None:
     suites = cipher_suites(["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"], TlsVersion.TLS_1_2)
 

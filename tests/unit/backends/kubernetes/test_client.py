@@ -277,6 +277,7 @@ async def test_an_answer_that_is_no_kubernetes_is_unavailable(body: bytes) -> No
             await cluster.get(APPLICATIONS, "n", "x")
 
 
+@pytest.mark.feature("A-101")
 async def test_a_limit_of_requests_per_second_is_kept() -> None:
     handler, _ = answers(OBJECT)
     clock = asyncio.get_running_loop().time

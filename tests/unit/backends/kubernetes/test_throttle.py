@@ -23,6 +23,7 @@ def test_rest_saves_up_no_more_than_a_burst() -> None:
     assert waits == pytest.approx([0, 0, 0.1])
 
 
+@pytest.mark.feature("A-101")
 @given(st.lists(st.floats(0, 5), max_size=60), st.floats(0.5, 50), st.integers(1, 10))
 def test_never_more_than_the_burst_and_the_rate_allow(gaps: list[float], qps: float, burst: int) -> None:
     bucket = TokenBucket(qps, burst, now=0.0)

@@ -6,6 +6,7 @@ from argocd_agent.errors import AuthenticationFailed, ConfigError
 from argocd_agent.principal.auth.identity import Pattern, agent_name
 
 
+@pytest.mark.feature("P-8", "P-9")
 @pytest.mark.parametrize(
     ("pattern", "text", "name"),
     [
@@ -53,6 +54,7 @@ def test_a_dns_label_is_an_agents_name(text: str) -> None:
     assert agent_name(text, "x") == text
 
 
+@pytest.mark.feature("P-8")
 @pytest.mark.parametrize("text", ["", "A", "-a", "a-", "a.b", "a" * 64, "a\n", "ä", "a/b"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(AuthenticationFailed, match="x: expected an agent name"):

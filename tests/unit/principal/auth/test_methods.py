@@ -44,6 +44,7 @@ def identify(method: AuthMethod, caller: Caller, **credentials: str) -> str:
     return asyncio.run(method.identify(request, caller))
 
 
+@pytest.mark.feature("P-8", "C-52")
 def test_the_subject_names_the_agent() -> None:
     method = a_method("mtls:subject:CN=([^,]+)")
 
@@ -59,6 +60,7 @@ def test_a_pattern_without_source_means_the_subject_and_is_deprecated() -> None:
     assert "deprecated" in method.warnings[0]
 
 
+@pytest.mark.feature("P-9", "C-52")
 def test_the_first_uri_that_matches_names_the_agent() -> None:
     method = a_method("mtls:uri:/sa/([^/]+)")
 
@@ -67,6 +69,7 @@ def test_the_first_uri_that_matches_names_the_agent() -> None:
         identify(method, a_caller(a_certificate()))
 
 
+@pytest.mark.feature("P-18", "C-59")
 def test_a_blocked_certificate_is_refused_at_login_and_at_every_call() -> None:
     method = a_method("mtls:subject:CN=([^,]+)", blocked=fingerprint(a_certificate()))
 
@@ -83,11 +86,13 @@ def test_an_expired_certificate_is_refused_even_if_tls_let_it_in() -> None:
         identify(method, a_caller(a_certificate()))
 
 
+@pytest.mark.feature("P-8", "C-55")
 def test_mtls_without_a_certificate_is_refused() -> None:
     with pytest.raises(AuthenticationFailed, match="expected a client certificate, found none"):
         identify(a_method("mtls:subject:CN=([^,]+)"), a_caller())
 
 
+@pytest.mark.feature("P-17", "C-55", "C-60")
 def test_a_token_of_another_agent_does_not_count_on_this_connection() -> None:
     method = a_method("mtls:subject:CN=([^,]+)")
 
@@ -96,6 +101,7 @@ def test_a_token_of_another_agent_does_not_count_on_this_connection() -> None:
         method.check(AgentName("agent-2"), a_caller(a_certificate()), match_subject=False)
 
 
+@pytest.mark.feature("P-10", "C-53")
 def test_the_header_names_the_agent_whatever_the_case_of_its_name() -> None:
     method = a_method('header:X-Client-Cert:Subject="CN=([^,"]+)', plaintext=True)
     caller = a_caller(metadata={"x-client-cert": 'By=x;Subject="CN=agent-3,O=y"'})
@@ -105,6 +111,7 @@ def test_the_header_names_the_agent_whatever_the_case_of_its_name() -> None:
         identify(method, a_caller())
 
 
+@pytest.mark.feature("P-11", "C-54")
 def test_a_password_lets_in_whom_it_belongs_to(tmp_path: Path) -> None:
     file = tmp_path / "passwd"
     file.write_text(f"# people\nagent-1:{HASH}\n")
@@ -138,6 +145,7 @@ def test_lines_that_are_no_passwords_are_skipped_and_named() -> None:
     )
 
 
+@pytest.mark.feature("P-3", "C-53")
 @pytest.mark.parametrize(
     ("text", "plaintext", "message"),
     [
