@@ -29,12 +29,16 @@ def changed(data: bytes, chance: random.Random) -> bytes:
 def test_every_parser_has_a_target() -> None:
     assert set(TARGETS) == {
         "capabilities",
+        "certificates",
         "checksum",
         "cloudevents",
         "messages",
         "objects",
+        "patterns",
         "payloads",
+        "selectors",
         "timestamps",
+        "tokens",
     }
 
 
