@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from argocd_agent.demo.faults import CUT, HALF_OPEN, Fault, Link
-from tests.support.applications import path_of, revision_of, synced, with_path
+from tests.support.applications import revision_of, synced, with_path
 from tests.support.clusters import RealClusters
+from tests.support.objects import path_of
 from tests.support.pairs import Pair, ended
 from tests.support.programs import LOOPBACK
 from tests.support.sites import Spoke, install_hub, install_spoke

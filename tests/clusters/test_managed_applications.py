@@ -17,7 +17,6 @@ from argocd_agent.resources.objects import Object, OwnerReference
 from tests.support.applications import (
     FINALIZER,
     conditions_of,
-    path_of,
     revision_of,
     source_of,
     status_of,
@@ -27,7 +26,7 @@ from tests.support.applications import (
     with_status,
 )
 from tests.support.clusters import RealClusters
-from tests.support.objects import an_application
+from tests.support.objects import an_application, path_of
 from tests.support.pairs import Pair, shared_pair
 from tests.support.sites import a_name
 

@@ -4,8 +4,9 @@ import pytest
 
 from argocd_agent.protocol.names import ANNOTATION_ADOPTION_POLICY, ANNOTATION_MISMATCH_POLICY, CONDITION_AGENT_ERROR
 from argocd_agent.resources.objects import Object
-from tests.support.applications import FINALIZER, Claim, conditions_of, path_of, source_of, status_of, with_status
+from tests.support.applications import FINALIZER, Claim, conditions_of, source_of, status_of, with_status
 from tests.support.clusters import RealClusters
+from tests.support.objects import path_of
 from tests.support.pairs import a_pair
 from tests.support.sites import a_name
 

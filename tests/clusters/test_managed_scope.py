@@ -8,8 +8,9 @@ from argocd_agent.demo.seeing import until
 from argocd_agent.protocol.names import CONFIGMAP_CONNECTIONS, LABEL_IGNORE_SYNC
 from argocd_agent.resources.kinds import CONFIGMAPS
 from argocd_agent.resources.objects import Object
-from tests.support.applications import Applications, Claim, path_of, revision_of, source_of, synced, with_path
+from tests.support.applications import Applications, Claim, revision_of, source_of, synced, with_path
 from tests.support.clusters import RealClusters
+from tests.support.objects import path_of
 from tests.support.pairs import Pair, a_pair, ended
 from tests.support.sites import a_name, install_hub, install_spoke, make_namespace, opened
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.applications import path_of, revision_of, synced, with_path
+from tests.support.applications import revision_of, synced, with_path
 from tests.support.clusters import RealCluster, RealClusters
+from tests.support.objects import path_of
 from tests.support.pairs import a_pair
 
 pytestmark = pytest.mark.real_time(timeout=120)

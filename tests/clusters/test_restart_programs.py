@@ -9,13 +9,13 @@ from argocd_agent.resources.objects import Object
 from tests.support.applications import (
     FINALIZER,
     Applications,
-    path_of,
     revision_of,
     source_of,
     synced,
     with_path,
 )
 from tests.support.clusters import RealClusters
+from tests.support.objects import path_of
 from tests.support.pairs import a_pair
 
 NAMES = ("changed", "deleted", "remade", "kept")

@@ -10,7 +10,6 @@ import pytest
 from argocd_agent.codec import encode
 from tests.support.applications import (
     FINALIZER,
-    path_of,
     revision_of,
     source_of,
     status_of,
@@ -18,6 +17,7 @@ from tests.support.applications import (
     with_path,
     with_status,
 )
+from tests.support.objects import path_of
 from tests.support.pairs import Pair, a_pair
 from tests.support.sites import a_name
 

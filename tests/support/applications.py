@@ -15,7 +15,7 @@ from argocd_agent.errors import Conflict, NotFound
 from argocd_agent.protocol.names import ANNOTATION_SOURCE_UID, CONDITION_REFUSED
 from argocd_agent.resources.kinds import APPLICATIONS
 from argocd_agent.resources.objects import Metadata, Object
-from tests.support.objects import an_application
+from tests.support.objects import an_application, at_path
 
 SEEN_SECONDS = 15.0
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -122,19 +122,9 @@ def unborn(obj: Object) -> Object:
     )
 
 
-def path_of(obj: Object) -> str:
-    """`spec.source.path`: what tests change."""
-    return str(obj.look("spec")["source"]["path"])
-
-
 def with_path(path: str) -> Callable[[Object], Object]:
     """Changes `spec.source.path`."""
-
-    def change(obj: Object) -> Object:
-        spec = obj.look("spec")
-        return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
-
-    return change
+    return lambda obj: at_path(obj, path)
 
 
 def status_of(obj: Object) -> dict[str, Any]:

@@ -53,3 +53,14 @@ def a_mirror(name: str = "guestbook", *, source: str = "uid-1", principal: str =
     annotations = {ANNOTATION_SOURCE_UID: source} | ({ANNOTATION_PRINCIPAL_UID: principal} if principal else {})
     annotations |= more.pop("annotations", None) or {}
     return an_application(name, **{"uid": "local-1", **more}, annotations=annotations)
+
+
+def at_path(obj: Object, path: str) -> Object:
+    """The Application with this `spec.source.path`: what tests change."""
+    spec = obj.look("spec")
+    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
+
+
+def path_of(obj: Object) -> str:
+    """`spec.source.path`."""
+    return str(obj.look("spec")["source"]["path"])

@@ -12,8 +12,7 @@ from argocd_agent.protocol.names import (
     LABEL_IGNORE_SYNC,
 )
 from argocd_agent.resources.kinds import SECRETS
-from argocd_agent.resources.objects import Object
-from tests.support.objects import an_application
+from tests.support.objects import an_application, at_path, path_of
 from tests.support.world import HUB_UID, a_world, passing
 
 SYNCED = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
@@ -22,15 +21,6 @@ SYNCED = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
 def ran(phase: str) -> dict[str, object]:
     """A status with an operation in *phase*."""
     return {"operationState": {"phase": phase, "operation": {"sync": {}}, "startedAt": "2026-01-01T00:00:00Z"}}
-
-
-def at_path(obj: Object, path: str) -> Object:
-    spec = obj.look("spec")
-    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
-
-
-def path_of(obj: Object) -> str:
-    return str(obj.look("spec")["source"]["path"])
 
 
 @pytest.mark.feature("P-51", "A-32", "C-1", "C-18")

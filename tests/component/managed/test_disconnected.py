@@ -4,20 +4,10 @@ import pytest
 
 from argocd_agent.codec import encode
 from argocd_agent.protocol.capabilities import REFERENCE, PeerInfo
-from argocd_agent.resources.objects import Object
-from tests.support.objects import an_application
+from tests.support.objects import an_application, at_path, path_of
 from tests.support.world import World, a_world, passing
 
 SYNCED = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
-
-
-def at_path(obj: Object, path: str) -> Object:
-    spec = obj.look("spec")
-    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
-
-
-def path_of(obj: Object) -> str:
-    return str(obj.look("spec")["source"]["path"])
 
 
 async def three(world: World) -> None:

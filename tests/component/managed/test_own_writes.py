@@ -1,19 +1,8 @@
 """What we have written counts at once, also before the watch shows it."""
 
-from argocd_agent.codec import encode
-from argocd_agent.resources.objects import Object
 from tests.component.managed.unruly import unruly_spoke
-from tests.support.objects import an_application
+from tests.support.objects import an_application, at_path, path_of
 from tests.support.world import a_world, passing
-
-
-def at_path(obj: Object, path: str) -> Object:
-    spec = obj.look("spec")
-    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
-
-
-def path_of(obj: Object) -> str:
-    return str(obj.look("spec")["source"]["path"])
 
 
 async def test_a_deletion_right_after_the_creation_deletes() -> None:

@@ -11,7 +11,6 @@ from argocd_agent.agent.drift import Drift
 from argocd_agent.agent.mirrors import Key, Mirrors
 from argocd_agent.backends.embedded import open_memory
 from argocd_agent.backends.ports import Scope
-from argocd_agent.codec import encode
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.observe import Observer
 from argocd_agent.protocol.names import ANNOTATION_NEXT_OPERATION
@@ -19,19 +18,10 @@ from argocd_agent.resources.kinds import APPLICATIONS
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.policy import Recreate
 from tests.component.managed.unruly import Unruly, unruly_spoke
-from tests.support.objects import a_mirror, an_application
+from tests.support.objects import a_mirror, an_application, at_path, path_of
 from tests.support.world import HOME, a_world, passing
 
 REMEMBERED = 1100  # a little more than 1,024, and those of the last minute
-
-
-def at_path(obj: Object, path: str) -> Object:
-    spec = obj.look("spec")
-    return obj.with_fields({"spec": encode({**spec, "source": {**spec["source"], "path": path}})})
-
-
-def path_of(obj: Object) -> str:
-    return str(obj.look("spec")["source"]["path"])
 
 
 @contextlib.asynccontextmanager
