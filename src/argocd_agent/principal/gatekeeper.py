@@ -119,7 +119,7 @@ class Gatekeeper:
             raise AuthenticationFailed(str(error)) from error
         self._check_name(subject.agent)
         self._method.check(subject.agent, caller, match_subject=self._match_subject)
-        return Identity(subject.agent, subject.mode)
+        return Identity(subject.agent, subject.mode, self._agent_namespaces.get(subject.agent, ""))
 
     async def serve(self, identity: Identity, stream: EventStream) -> None:
         """As `Gate`."""
@@ -132,10 +132,6 @@ class Gatekeeper:
             received += 1
             processed += await self._take_pushed(identity, event)
         return PushSummary(received=received, processed=processed)
-
-    def agent_namespace(self, agent: AgentName) -> str:
-        """The namespace that *agent* said it lives in; empty if it has not logged in since start."""
-        return self._agent_namespaces.get(agent, "")
 
     def _check_name(self, agent: AgentName) -> None:
         if agent == self._namespace:

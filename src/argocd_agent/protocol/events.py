@@ -30,6 +30,7 @@ class Target(StrEnum):
     CONTAINER_LOG = "containerlog"
     TERMINAL = "terminal"
     HEARTBEAT = "heartbeat"
+    BRAKE = "brake"  # ours; sent only to a peer that announced the capability
     ACK = "eventProcessed"
     UNKNOWN = "unknown"  # never on the wire: what an envelope says whose target we do not know
 
@@ -60,6 +61,8 @@ class EventType(StrEnum):
     DIGEST = EVENT_TYPE_PREFIX + ".digest"  # capability "digest": here is my tree
     DIGEST_ENTRIES = EVENT_TYPE_PREFIX + ".digest-entries"  # my entries where your tree differs from mine
     REFUSED = EVENT_TYPE_PREFIX + ".refused"  # capability "refused": what could not be applied, and why
+    HELD = EVENT_TYPE_PREFIX + ".held"  # capability "brake": the deletions that the agent holds
+    HELD_ORDER = EVENT_TYPE_PREFIX + ".held-order"  # capability "brake": release them, or discard them
 
 
 @dataclass(frozen=True, slots=True)

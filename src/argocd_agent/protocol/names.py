@@ -33,6 +33,8 @@ ANNOTATION_MISMATCH_POLICY = "argocd.argoproj.io/source-uid-mismatch-policy"
 ANNOTATION_ADOPTION_POLICY = "argocd.argoproj.io/adoption-policy"
 ANNOTATION_REFRESH = "argocd.argoproj.io/refresh"
 ANNOTATION_NEXT_OPERATION = "argocd-agent.argoproj-labs.io/next-operation"  # ours: waits for the one that runs
+ANNOTATION_REFUSED = "argocd-agent.argoproj-labs.io/refused"  # ours: on what an agent could not apply, and why
+ANNOTATION_HELD_DELETIONS = "argocd-agent.argoproj-labs.io/held-deletions"  # ours: an operator's order about them
 ANNOTATION_LAST_UPDATED = "argocd-agent.argoproj.io/last-updated"
 ANNOTATION_NOTIFIED = "notified.notifications.argoproj.io"
 ANNOTATION_TRACKING_ID = "argocd.argoproj.io/tracking-id"
@@ -47,12 +49,15 @@ LABEL_AGENT_NAME = "argocd-agent.argoproj-labs.io/agent-name"
 LABEL_SELF_REGISTERED = "argocd-agent.argoproj-labs.io/self-registered-cluster"
 LABEL_SECRET_TYPE = "argocd.argoproj.io/secret-type"
 SECRET_TYPE_CLUSTER = "cluster"
+SECRET_TYPE_REPOSITORY = "repository"
+SECRET_TYPE_REPO_CREDS = "repo-creds"
 
 # Objects by name
 CONFIGMAP_IDENTITY = "argocd-agent-principal-identity"
 CONFIGMAP_IDENTITY_KEY = "principal-uid"
 CONFIGMAP_BLOCKLIST = "argocd-agent-tls-blocklist"
 CONFIGMAP_GPG_KEYS = "argocd-gpg-keys-cm"
+CONFIGMAP_HELD_DELETIONS = "argocd-agent-held-deletions"  # ours: what the brake holds
 CONFIGMAP_CONNECTIONS = "argocd-agent-connections"  # ours: who is connected, for people
 SECRET_CA = "argocd-agent-ca"
 SECRET_PRINCIPAL_TLS = "argocd-agent-principal-tls"
@@ -65,6 +70,7 @@ CLUSTER_SECRET_PREFIX = "cluster-"
 # Conditions on Applications
 CONDITION_AGENT_ERROR = "AgentError"  # set from an agent's error event, as the reference
 CONDITION_REFUSED = "AgentRefused"  # ours: what the agent could not apply, and why
+CONDITION_DELETION_HELD = "AgentDeletionHeld"  # ours: the brake keeps it
 
 # Values written into objects
 DESTINATION_IN_CLUSTER = "in-cluster"

@@ -3,8 +3,12 @@
 Source: https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#clusters, and docs/protocol.
 """
 
+import base64
+import binascii
 import re
+from dataclasses import dataclass
 
+from argocd_agent.errors import DecodeError
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.names import LABEL_AGENT_NAME, LABEL_SECRET_TYPE, SECRET_TYPE_CLUSTER
 from argocd_agent.resources.objects import Object
@@ -23,3 +27,32 @@ def agent_of(secret: Object) -> AgentName | None:
     """The agent that this cluster Secret registers; None if it is another cluster's."""
     name = secret.labels.get(LABEL_AGENT_NAME, "")
     return AgentName(name) if secret.labels.get(LABEL_SECRET_TYPE) == SECRET_TYPE_CLUSTER and name else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEntry:
+    """What a cluster Secret says of an agent's cluster: its name in Argo CD, and the URL that it is keyed by there."""
+
+    agent: AgentName
+    secret: str
+    name: str
+    server: str
+
+
+def cluster_entry(secret: Object) -> ClusterEntry | None:
+    """The cluster that *secret* registers for an agent; None if it is no agent's. A name that is missing or cannot be
+    read is the agent's own."""
+    agent = agent_of(secret)
+    if agent is None:
+        return None
+    return ClusterEntry(agent, secret.name, secret_text(secret, "name") or agent, secret_text(secret, "server"))
+
+
+def secret_text(secret: Object, key: str) -> str:
+    """The text under *key* of a Secret's `data`; empty if there is none that can be read."""
+    try:
+        data = secret.look("data")
+        raw = data.get(key) if isinstance(data, dict) else None
+        return base64.b64decode(raw, validate=True).decode() if isinstance(raw, str) else ""
+    except (DecodeError, binascii.Error, UnicodeDecodeError):
+        return ""

@@ -47,7 +47,10 @@ class Kind:
 
 
 APPLICATION = Kind("Application", Target.APPLICATION, APPLICATIONS, compared=("spec",))
+APPPROJECT = Kind("AppProject", Target.APPPROJECT, APPPROJECTS, compared=("spec",))
+REPOSITORY = Kind("Repository", Target.REPOSITORY, SECRETS, compared=("data",))
+GPGKEY = Kind("GPGKey", Target.GPGKEY, CONFIGMAPS, compared=("data",))
 
-KINDS: tuple[Kind, ...] = (APPLICATION,)
+KINDS: tuple[Kind, ...] = (APPLICATION, APPPROJECT, REPOSITORY, GPGKEY)
 BY_TARGET: dict[Target, Kind] = {kind.target: kind for kind in KINDS}
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -33,10 +33,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which agent an access token was given to."""
+    """Which agent an access token was given to. `namespace` is the one that it said it lives in; empty: unknown."""
 
     agent: AgentName
     mode: Mode
+    namespace: str = ""
 
 
 class UnknownMode(AuthenticationFailed):
