@@ -64,3 +64,28 @@ def at_path(obj: Object, path: str) -> Object:
 def path_of(obj: Object) -> str:
     """`spec.source.path`."""
     return str(obj.look("spec")["source"]["path"])
+
+
+def a_project(
+    name: str = "team",
+    namespace: str = "argocd",
+    *,
+    uid: str = "uid-1",
+    version: str = "1",
+    spec: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    finalizers: tuple[str, ...] | None = None,
+) -> Object:
+    """An AppProject with exactly *spec*; without one, for everything everywhere."""
+    everywhere = {"destinations": [{"server": "*", "namespace": "*"}], "sourceNamespaces": ["*"], "sourceRepos": ["*"]}
+    metadata = Metadata(
+        name=name,
+        namespace=namespace,
+        uid=uid,
+        resource_version=version,
+        annotations=annotations,
+        labels=labels,
+        finalizers=finalizers,
+    )
+    return Object(metadata, {"spec": encode(everywhere if spec is None else spec)})

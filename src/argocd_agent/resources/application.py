@@ -18,6 +18,7 @@ from argocd_agent.protocol.names import (
     ANNOTATION_NOTIFIED,
     ANNOTATION_PRINCIPAL_UID,
     ANNOTATION_REFRESH,
+    ANNOTATION_REFUSED,
     ANNOTATION_SOURCE_UID,
     CONDITION_AGENT_ERROR,
     CONDITION_REFUSED,
@@ -28,7 +29,7 @@ from argocd_agent.resources.checksum import canonical
 from argocd_agent.resources.objects import Metadata, Object
 
 # Annotations that belong to one side, or to the moment: they never make two copies different.
-_OWN_TO_ONE_SIDE = frozenset(
+OWN_TO_ONE_SIDE = frozenset(
     {
         ANNOTATION_SOURCE_UID,
         ANNOTATION_PRINCIPAL_UID,
@@ -38,6 +39,7 @@ _OWN_TO_ONE_SIDE = frozenset(
         ANNOTATION_NOTIFIED,
         ANNOTATION_REFRESH,
         ANNOTATION_NEXT_OPERATION,
+        ANNOTATION_REFUSED,
     }
 )
 # What an update of a mirror leaves as it is.
@@ -58,7 +60,7 @@ _REFUSED, _AGENT_ERROR = CONDITION_REFUSED.encode(), CONDITION_AGENT_ERROR.encod
 
 def shared_annotations(obj: Object) -> dict[str, str]:
     """The annotations that both copies have."""
-    return {name: value for name, value in obj.annotations.items() if name not in _OWN_TO_ONE_SIDE}
+    return {name: value for name, value in obj.annotations.items() if name not in OWN_TO_ONE_SIDE}
 
 
 def shared_finalizers(obj: Object) -> tuple[str, ...]:
@@ -220,16 +222,12 @@ def mirror_updated(held: Object, incoming: Object) -> Object:
     """*held*, the spoke's copy, brought to what *incoming* says. Status stays; identity annotations stay.
 
     A refresh that the spoke's controller has yet to see stays. An operation is taken over unless the running one is
-    being terminated. Kubernetes forbids new finalizers on an object that is being deleted, so none is added then.
+    being terminated.
     """
     annotations = shared_annotations(incoming)
     if refresh := incoming.annotations.get(ANNOTATION_REFRESH):
         annotations[ANNOTATION_REFRESH] = refresh
     annotations |= {name: held.annotations[name] for name in _OF_THE_SPOKE if name in held.annotations}
-    own = tuple(name for name in held.metadata.finalizers or () if name in _OF_THE_COLLECTOR)
-    wanted = shared_finalizers(incoming)
-    if held.is_deleting:
-        wanted = tuple(name for name in wanted if name in (held.metadata.finalizers or ()))
     spec = spoke_spec(incoming)
     changes: dict[str, bytes | None] = {}
     if canonical(held.fields.get("spec", _EMPTY)) != spec:
@@ -240,8 +238,20 @@ def mirror_updated(held: Object, incoming: Object) -> Object:
     return updated.with_metadata(
         labels=dict(incoming.labels) or None,
         annotations=annotations or None,
-        finalizers=(wanted + own) or None,
+        finalizers=updated_finalizers(held, incoming) or None,
     )
+
+
+def updated_finalizers(held: Object, incoming: Object) -> tuple[str, ...]:
+    """The finalizers of *held*, a mirror, brought to those of *incoming*: its own collector's stay.
+
+    Kubernetes forbids new finalizers on an object that is being deleted, so none is added then.
+    """
+    present = held.metadata.finalizers or ()
+    wanted = shared_finalizers(incoming)
+    if held.is_deleting:
+        wanted = tuple(name for name in wanted if name in present)
+    return wanted + tuple(name for name in present if name in _OF_THE_COLLECTOR)
 
 
 def source_updated(held: Object, incoming: Object, *, keep_operation: bool) -> Object:
@@ -270,7 +280,7 @@ def _of_the_spoke(status: bytes) -> bytes:
         return status
     value = decode_any(status, "status")
     bare = without_condition(without_condition(value, CONDITION_REFUSED), CONDITION_AGENT_ERROR)
-    if len(_conditions(value)) != len(_conditions(bare)) and _AGENT_ERROR in status:
+    if len(conditions(value)) != len(conditions(bare)) and _AGENT_ERROR in status:
         bare.pop("health", None)  # Degraded: set together with the condition
     return encode(bare)
 
@@ -279,24 +289,25 @@ def _with_refusal_of(held: Object, status: bytes) -> bytes:
     status = _of_the_spoke(status)
     if _REFUSED not in held.fields.get("status", b""):
         return status
-    refusals = [c for c in _conditions(held.look("status")) if c.get("type") == CONDITION_REFUSED]
+    refusals = [c for c in conditions(held.look("status")) if c.get("type") == CONDITION_REFUSED]
     return encode(with_conditions(Object(Metadata(), {"status": status}).look("status"), refusals))
 
 
 def without_condition(status: Any, kind: str) -> dict[str, Any]:
     """*status* without conditions of type *kind*."""
-    conditions = [c for c in _conditions(status) if c.get("type") != kind]
+    others = [c for c in conditions(status) if c.get("type") != kind]
     fields = status if isinstance(status, dict) else {}
     kept = {name: value for name, value in fields.items() if name != "conditions"}
-    return {**kept, "conditions": conditions} if conditions else kept
+    return {**kept, "conditions": others} if others else kept
 
 
 def with_conditions(status: Any, more: list[Mapping[str, Any]]) -> dict[str, Any]:
     """*status* with *more* conditions at the end."""
-    return {**(status if isinstance(status, dict) else {}), "conditions": [*_conditions(status), *more]}
+    return {**(status if isinstance(status, dict) else {}), "conditions": [*conditions(status), *more]}
 
 
-def _conditions(status: Any) -> list[Mapping[str, Any]]:
+def conditions(status: Any) -> list[Mapping[str, Any]]:
+    """The conditions in *status* that can be read."""
     found = status.get("conditions") if isinstance(status, dict) else None
     return [c for c in found if isinstance(c, dict)] if isinstance(found, list) else []
 

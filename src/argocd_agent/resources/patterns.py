@@ -11,6 +11,9 @@ from functools import lru_cache
 
 from argocd_agent.errors import ConfigError
 
+# What re raises for a pattern: too large a repetition and too deep a nesting have errors of their own.
+_NOT_A_PATTERN = (re.error, IndexError, OverflowError, RecursionError)
+
 
 def matches_any(patterns: Sequence[str], name: str) -> bool:
     """Whether one of *patterns* matches *name*. No pattern matches nothing. Raises `ConfigError` for a bad one."""
@@ -23,9 +26,22 @@ def compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
     try:
         if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
             return re.compile(pattern[1:-1]).search
-        return re.compile(_glob(pattern), re.DOTALL).fullmatch
-    except (re.error, IndexError) as error:
+        return _anchored(pattern)
+    except _NOT_A_PATTERN as error:
         raise ConfigError(f"{pattern!r} is neither a glob nor a /regular expression/: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def compiled_glob(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """As `compiled` where slashes mean nothing: for what knows globs alone."""
+    try:
+        return _anchored(pattern)
+    except _NOT_A_PATTERN as error:
+        raise ConfigError(f"{pattern!r} is not a glob: {error}") from error
+
+
+def _anchored(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(_glob(pattern), re.DOTALL).fullmatch
 
 
 def _glob(pattern: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from argocd_agent.errors import ConfigError
-from argocd_agent.resources.patterns import matches_any
+from argocd_agent.resources.patterns import compiled_glob, matches_any
 
 
 @pytest.mark.feature("P-48")
@@ -54,3 +54,11 @@ def test_no_pattern_matches_nothing() -> None:
 def test_what_is_no_pattern_is_named(pattern: str) -> None:
     with pytest.raises(ConfigError, match="neither a glob nor"):
         matches_any([pattern], "a")
+
+
+def test_where_only_globs_are_known_slashes_are_characters() -> None:
+    glob = compiled_glob("/a*/")
+
+    assert (glob("/abc/") is not None, glob("a") is not None) == (True, False)
+    with pytest.raises(ConfigError, match=r"'\{a' is not a glob"):
+        compiled_glob("{a")
