@@ -8,23 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from argocd_agent.codec import encode
 from argocd_agent.pki import keys
 from argocd_agent.pki.certificates import Pair, Usage, issue, make_ca
 from argocd_agent.protocol.names import (
-    ANNOTATION_MANAGED_BY,
-    ANNOTATION_SKIP_RECONCILE,
-    CLUSTER_SECRET_PREFIX,
-    LABEL_AGENT_NAME,
-    LABEL_SECRET_TYPE,
-    MANAGED_BY,
     SECRET_CA,
     SECRET_CLIENT_TLS,
     SECRET_JWT,
     SECRET_JWT_KEY,
     SECRET_PRINCIPAL_TLS,
-    SECRET_TYPE_CLUSTER,
 )
+from argocd_agent.resources.clustersecret import ClusterTls, WayIn, cluster_secret
 from argocd_agent.resources.kinds import SECRETS
 from argocd_agent.resources.objects import Metadata, Object, new_object
 
@@ -64,25 +57,8 @@ def make_installation(agents: Sequence[str], now: datetime) -> Installation:
 
 
 def _cluster_secret(agent: str, client: Pair, ca: Pair) -> Object:
-    """The agent's cluster, as Argo CD keeps clusters."""
-    tls = {
-        "insecure": False,
-        "certData": _base64(client.certificate_pem),
-        "keyData": _base64(client.key_pem),
-        "caData": _base64(ca.certificate_pem),
-    }
-    data = {
-        "name": agent,
-        "server": f"https://{RESOURCE_PROXY}?agentName={agent}",
-        "config": encode({"tlsClientConfig": tls}).decode(),
-    }
-    metadata = Metadata(
-        name=CLUSTER_SECRET_PREFIX + agent,
-        namespace=NAMESPACE,
-        labels={LABEL_SECRET_TYPE: SECRET_TYPE_CLUSTER, LABEL_AGENT_NAME: agent},
-        annotations={ANNOTATION_MANAGED_BY: MANAGED_BY, ANNOTATION_SKIP_RECONCILE: "true"},
-    )
-    return new_object(SECRETS, metadata, type=_OPAQUE, data={key: _base64(value) for key, value in data.items()})
+    tls = ClusterTls(*(pem.encode() for pem in (client.certificate_pem, client.key_pem, ca.certificate_pem)))
+    return cluster_secret(agent, NAMESPACE, RESOURCE_PROXY, WayIn(tls))
 
 
 def _pair(name: str, pair: Pair) -> Object:

@@ -129,7 +129,7 @@ class Material:
             log.warning(f"{self.where(piece.name)}: the Secret was deleted; the last one stays in use")
             return
         try:
-            self._values[piece.name] = _secret_fields(change.new, self.where(piece.name), piece.fields)
+            self._values[piece.name] = secret_fields(change.new, self.where(piece.name), piece.fields)
         except KeyMaterialError as error:
             if piece.name in self._values:
                 log.error(f"{error}; the last one stays in use")
@@ -146,7 +146,8 @@ class Material:
         self._changed()
 
 
-def _secret_fields(secret: Object, where: str, wanted: Sequence[str]) -> Mapping[str, bytes]:
+def secret_fields(secret: Object, where: str, wanted: Sequence[str]) -> Mapping[str, bytes]:
+    """The data of *secret*, decoded. Raises `KeyMaterialError` for one of *wanted* that is not there."""
     data = secret.look("data")
     data = data if isinstance(data, dict) else {}
     lacking = [field for field in wanted if not data.get(field)]

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, cipher_suites
-from argocd_agent.principal.unserved import PrincipalUnserved, check_unserved
+from argocd_agent.principal.registrationconfig import RegistrationConfig, check_registration
+from argocd_agent.principal.unserved import check_unserved
 from argocd_agent.protocol.names import SECRET_CA, SECRET_JWT, SECRET_PRINCIPAL_TLS
 from argocd_agent.settings import program
 from argocd_agent.settings.declare import Served, at_least, more_than_zero, not_empty, port_or_zero, setting, verify
@@ -19,7 +20,7 @@ METHODS = ("mtls", "header", "userpass")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalConfig(PrincipalUnserved):
+class PrincipalConfig(RegistrationConfig):
     """What the principal was told. Raises `ConfigError`, naming the flag, for what cannot work."""
 
     program: ClassVar[str] = "principal"
@@ -188,6 +189,7 @@ class PrincipalConfig(PrincipalUnserved):
         _check_auth(self)
         _check_tls(self)
         check_unserved(self)
+        check_registration(self)
 
     @property
     def requires_client_certificates(self) -> bool:

@@ -25,8 +25,13 @@ from argocd_agent.wire.messages import LoginReply, LoginRequest, PushSummary, Re
 
 log = get_log("AuthHandler")
 
+Register = Callable[[AgentName], Awaitable[None]]
 Serve = Callable[[Identity, EventStream], Awaitable[None]]
 TakePushed = Callable[[Identity, Event], Awaitable[bool]]
+
+
+async def as_they_are(_: AgentName) -> None:
+    """For a hub whose agents do not register themselves."""
 
 
 class Gatekeeper:
@@ -43,10 +48,12 @@ class Gatekeeper:
         failed: Callable[[], None],
         serve: Serve,
         take_pushed: TakePushed,
+        register: Register = as_they_are,
     ) -> None:
         self._method, self._key = method, key
         self._namespace, self._version, self._match_subject = namespace, version, match_subject
         self._failed, self._serve, self._take_pushed = failed, serve, take_pushed
+        self._register = register
         self._agent_namespaces: dict[AgentName, str] = {}
         self._fingerprints: dict[AgentName, str] = {}
 
@@ -70,6 +77,7 @@ class Gatekeeper:
         self._check_name(agent)
         if not request.version:
             raise VersionMissing
+        await self._register(agent)
         key = self._signing_key()
         subject, now = Subject(agent, Mode(request.mode)), time.time()
         self._agent_namespaces[agent] = request.agent_namespace

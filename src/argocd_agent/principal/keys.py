@@ -31,6 +31,7 @@ class Keys:
     def __init__(self, config: PrincipalConfig, cluster: Cluster, health: Health) -> None:
         self._config, self._health = config, health
         self._arrived = asyncio.Event()
+        self._signs_anew = asyncio.Event()  # of the key that is the next one
         self._tls: ServerTls | None = None
         self._token: TokenKey | None = None
         pieces = list(self._pieces(config))
@@ -92,6 +93,12 @@ class Keys:
             raise KeyMaterialError(f"{TOKENS}: there is none yet")
         return self._token
 
+    async def token_key_after(self, known: TokenKey | None) -> TokenKey:
+        """The key that signs tokens, as soon as there is one that is not *known*."""
+        while self._token is None or self._token is known:
+            await self._signs_anew.wait()
+        return self._token
+
     def _changed(self) -> None:
         for part, make in ((TOKENS, self._new_token), (CA, self._new_ca), (CERTIFICATE, self._new_pair)):
             if part in self.parts:
@@ -120,7 +127,11 @@ class Keys:
 
     def _new_token(self) -> None:
         pem = self._material.get(TOKENS)[SECRET_JWT_KEY]
-        self._token = _token_key(pem, self._material.where(TOKENS))
+        key = _token_key(pem, self._material.where(TOKENS))
+        if key is not self._token:
+            self._token = key
+            self._signs_anew.set()
+            self._signs_anew = asyncio.Event()
 
     def _new_ca(self) -> None:
         found, where = self._material.get(CA), self._material.where(CA)

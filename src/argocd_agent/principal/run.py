@@ -20,8 +20,10 @@ from argocd_agent.principal.gatekeeper import Gatekeeper
 from argocd_agent.principal.hub import APPS, CLUSTERS, Hub
 from argocd_agent.principal.identity import principal_uid
 from argocd_agent.principal.keys import Keys
+from argocd_agent.principal.registration import NoRegistration, Registration
 from argocd_agent.protocol.backoff import Reconnect
 from argocd_agent.protocol.capabilities import announce
+from argocd_agent.settings.values import show_address
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
@@ -31,6 +33,7 @@ from argocd_agent.transport.listener import ListenerOptions, serve
 log = get_log("Server")
 
 IDENTITY, BLOCKLIST, LISTENER = "principal identity", "blocklist of certificates", "listener for agents"
+REGISTRATION = "certificate of self-registered clusters"
 
 
 async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
@@ -59,6 +62,7 @@ async def _serve(
 ) -> None:
     hub = Hub(config, cluster, health, metrics, await _identity(config, cluster, reporter(health, IDENTITY)))
     blocklist = Blocklist(cluster, config.namespace, lambda one: _dismiss(one), reporter(health, BLOCKLIST))
+    registration = _registration(config, cluster, health, hub, keys)
     gate = Gatekeeper(
         _method(config, blocklist.has),
         keys.token_key,
@@ -68,6 +72,7 @@ async def _serve(
         failed=metrics.auth_failure,
         serve=hub.sessions.serve,
         take_pushed=hub.sessions.take_pushed,
+        register=registration.ensure,
     )
 
     def _dismiss(fingerprint: str) -> None:
@@ -79,11 +84,30 @@ async def _serve(
         tasks.create_task(blocklist.run(), name="watch the blocklist")
         await hub.read()
         await blocklist.read()
+        tasks.create_task(registration.run(), name="register agents")
+        await registration.read()
         await keys.complete()
         async with serve(_listener_options(config, keys, hub.uid), gate) as listener:
             log.info("Listening for agents", {fields.ADDRESS: f"{config.listen_host or '*'}:{listener.port}"})
             reporter(health, LISTENER)(None)
             await listener.wait_closed()
+
+
+def _registration(
+    config: PrincipalConfig, cluster: Cluster, health: Health, hub: Hub, keys: Keys
+) -> Registration | NoRegistration:
+    if not config.self_registration_enabled:
+        return NoRegistration()
+    health.set(REGISTRATION, is_ready=False, reason="not read yet")
+    return Registration(
+        cluster,
+        config.namespace,
+        hub.secrets.objects,
+        keys,
+        address=show_address(config.resource_proxy_address),
+        certificate=config.self_registration_client_cert_secret,
+        report=reporter(health, REGISTRATION),
+    )
 
 
 def _listener_options(config: PrincipalConfig, keys: Keys, uid: str) -> ListenerOptions:

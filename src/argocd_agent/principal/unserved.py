@@ -15,9 +15,7 @@ from argocd_agent.settings.values import (
     boolean,
     choice,
     duration,
-    labels,
     port,
-    regex,
     secret,
     text,
     text_list,
@@ -29,7 +27,7 @@ REDIS_CA_SECRET = "argocd-redis-tls"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrincipalUnserved(ProgramConfig):
-    """WebSocket, namespace creation, other mapping, resource proxy, Redis proxy, self-registration, HA."""
+    """WebSocket, other mapping, resource proxy, Redis proxy, HA."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -39,27 +37,6 @@ class PrincipalUnserved(ProgramConfig):
         served=LATER,
         flag="--enable-websocket",
         variable="ENABLE_WEBSOCKET",
-    )
-    namespace_create_enabled: bool = setting(
-        "namespace-create.enable",
-        False,
-        "Create the namespace of an autonomous agent when it is missing.",
-        boolean,
-        served=LATER,
-    )
-    namespace_create_pattern: str = setting(
-        "namespace-create.pattern",
-        "",
-        "Only for agents whose name this regular expression finds. Empty: all.",
-        regex,
-        served=LATER,
-    )
-    namespace_create_labels: tuple[tuple[str, str], ...] = setting(
-        "namespace-create.labels",
-        (),
-        "Labels of the namespaces created.",
-        labels,
-        served=LATER,
     )
     destination_based_mapping: bool = setting(
         "destination-based-mapping",
@@ -79,14 +56,6 @@ class PrincipalUnserved(ProgramConfig):
         served=LATER,
         flag="--enable-resource-proxy",
         variable="ENABLE_RESOURCE_PROXY",
-    )
-    resource_proxy_address: tuple[str, int] | None = setting(
-        "resource-proxy-address",
-        ("argocd-agent-resource-proxy", 9090),
-        "Address of the resource proxy that is written into self-registered cluster Secrets.",
-        address,
-        configmap="",
-        served=LATER,
     )
     resource_proxy_secret_name: str = setting(
         "resource-proxy.secret-name",
@@ -124,22 +93,6 @@ class PrincipalUnserved(ProgramConfig):
         "That CA as a PEM file.",
         text,
         variable="RESOURCE_PROXY_TLS_CA_PATH",
-        served=LATER,
-    )
-    self_registration_enabled: bool = setting(
-        "enable-self-cluster-registration",
-        False,
-        "Make a cluster Secret for an agent that has none when it logs in.",
-        boolean,
-        configmap="",
-        served=LATER,
-    )
-    self_registration_client_cert_secret: str = setting(
-        "self-registration-client-cert-secret",
-        "",
-        "Secret with tls.crt, tls.key and ca.crt put into those Secrets.",
-        text,
-        configmap="",
         served=LATER,
     )
 
@@ -290,11 +243,6 @@ class PrincipalUnserved(ProgramConfig):
 def check_unserved(config: PrincipalUnserved) -> None:
     """Refuse combinations that the reference refuses, so that they do not come as a surprise later."""
     _check_redis(config)
-    if config.self_registration_enabled:
-        if not config.resource_proxy_enabled:
-            raise ConfigError("--enable-self-cluster-registration needs --enable-resource-proxy")
-        if not config.self_registration_client_cert_secret:
-            raise ConfigError("--enable-self-cluster-registration needs --self-registration-client-cert-secret")
     if config.ha_enabled and config.ha_preferred_role == "replica" and config.ha_peer_address is None:
         raise ConfigError("--ha-preferred-role=replica needs --ha-peer-address")
 

@@ -11,7 +11,7 @@ from argocd_agent.pki.keys import KeyAlgorithm, generate, to_pem
 from argocd_agent.pki.subject import Subject
 from argocd_agent.pki.tokens import Audience, TokenKey
 from argocd_agent.principal.auth.methods import parse_method
-from argocd_agent.principal.gatekeeper import Gatekeeper
+from argocd_agent.principal.gatekeeper import Gatekeeper, Register, as_they_are
 from argocd_agent.protocol.capabilities import REFERENCE
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
@@ -27,7 +27,7 @@ def a_key() -> TokenKey:
     return TokenKey.from_pem(to_pem(generate(KeyAlgorithm.RSA, 2048)), "test")
 
 
-def a_gatekeeper(failures: list[str]) -> Gatekeeper:
+def a_gatekeeper(failures: list[str], register: Register = as_they_are) -> Gatekeeper:
     """One that believes a header, and notes each refusal in *failures*."""
 
     async def nothing(*_: object) -> Any:
@@ -42,6 +42,7 @@ def a_gatekeeper(failures: list[str]) -> Gatekeeper:
         failed=lambda: failures.append("refused"),
         serve=nothing,
         take_pushed=nothing,
+        register=register,
     )
 
 
@@ -64,6 +65,30 @@ async def test_an_agent_of_any_version_hears_its_own(version: str) -> None:
 async def test_an_agent_without_a_version_is_refused() -> None:
     with pytest.raises(VersionMissing):
         await login(version="")
+
+
+@pytest.mark.feature("P-44")
+async def test_only_who_has_been_let_in_is_registered_and_only_who_is_registered_gets_tokens() -> None:
+    failures, asked = list[str](), list[AgentName]()
+
+    async def refuse(agent: AgentName) -> None:
+        asked.append(agent)
+        raise AuthenticationFailed("cannot be registered")
+
+    gatekeeper = a_gatekeeper(failures, refuse)
+    request = LoginRequest(method="header", mode="managed", version="0.9.0", credentials={})
+
+    with pytest.raises(VersionMissing):
+        await gatekeeper.authenticate(
+            LoginRequest(method="header", mode="managed", version="", credentials={}), a_caller()
+        )
+    with pytest.raises(AuthenticationFailed):
+        await gatekeeper.authenticate(request, a_caller("argocd"))
+    assert asked == []
+    with pytest.raises(AuthenticationFailed, match="cannot be registered"):
+        await gatekeeper.authenticate(request, a_caller())
+    assert asked == [AGENT.agent]
+    assert failures == ["refused"] * 3
 
 
 @pytest.mark.feature("P-13")

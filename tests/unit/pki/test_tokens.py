@@ -56,6 +56,22 @@ def test_a_refresh_token_lives_a_day_and_a_resource_proxy_token_for_ever() -> No
     assert a_key().verify(proxy, Audience.RESOURCE_PROXY, NOW + 1e9) == Verified("agent-1", None)
 
 
+@pytest.mark.feature("P-44")
+def test_a_resource_proxy_token_names_its_agent_plainly_and_no_end() -> None:
+    token = a_key().issue(Audience.RESOURCE_PROXY, "agent-1", "id-1", NOW)
+
+    assert claims_of(token) == {
+        "iss": "argocd-agent-server",
+        "aud": ["argocd-agent-server-resource-proxy"],
+        "sub": "agent-1",
+        "nbf": 1_800_000_000,
+        "iat": 1_800_000_000,
+        "jti": "id-1",
+    }
+    with pytest.raises(KeyMaterialError, match="expected audience argocd-agent-server-access"):
+        a_key().verify(token, Audience.ACCESS, NOW)
+
+
 @pytest.mark.feature("P-28")
 def test_a_token_counts_up_to_its_last_second_and_not_in_the_one_after() -> None:
     token = a_token()

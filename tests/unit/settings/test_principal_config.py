@@ -60,6 +60,14 @@ def configured(**flags: str) -> PrincipalConfig:
         ({"redis_tls_enabled": "true", "redis_ca_secret_name": ""}, "--redis-tls-enabled needs"),
         ({"enable_self_cluster_registration": "true"}, "needs --self-registration-client-cert-secret"),
         (
+            {
+                "enable_self_cluster_registration": "true",
+                "self_registration_client_cert_secret": "x",
+                "resource_proxy_address": "",
+            },
+            "needs a host and a port in --resource-proxy-address",
+        ),
+        (
             {"enable_self_cluster_registration": "true", "enable_resource_proxy": "false"},
             "--enable-self-cluster-registration needs --enable-resource-proxy",
         ),

@@ -2,47 +2,25 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import quote
-
-import msgspec
 
 from argocd_agent.backends.ports import Scope
 from argocd_agent.cli.commands.pki import KeyOptions, ca_of
 from argocd_agent.cli.output import Record
 from argocd_agent.cli.places import Place
-from argocd_agent.cli.secrets import CA, find, read_pair, secret, store, texts
-from argocd_agent.codec import decode, encode
+from argocd_agent.cli.secrets import CA, find, read_pair, store, texts
 from argocd_agent.errors import ConfigError, KeyMaterialError
 from argocd_agent.pki import certificates
 from argocd_agent.pki.certificates import Pair, Usage
 from argocd_agent.pki.fingerprints import fingerprint, to_der
-from argocd_agent.protocol.names import (
-    ANNOTATION_MANAGED_BY,
-    ANNOTATION_SKIP_RECONCILE,
-    CLUSTER_SECRET_PREFIX,
-    LABEL_AGENT_NAME,
-    LABEL_SECRET_TYPE,
-    MANAGED_BY,
-    SECRET_TYPE_CLUSTER,
-)
+from argocd_agent.protocol.names import CLUSTER_SECRET_PREFIX, LABEL_AGENT_NAME
+from argocd_agent.resources.cluster import is_agent_name
+from argocd_agent.resources.clustersecret import ClusterTls, EncodedTls, WayIn, cluster_secret, encoded_tls
 from argocd_agent.resources.kinds import SECRETS
 from argocd_agent.settings.values import parse_address, parse_list, show_address
 
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
-
-
-class _Tls(msgspec.Struct, rename={"certificate": "certData", "key": "keyData", "ca": "caData"}):
-    certificate: str = ""
-    key: str = ""
-    ca: str = ""
-
-
-class _Config(msgspec.Struct, rename={"tls": "tlsClientConfig"}):
-    tls: _Tls
 
 
 def parse_labels(entries: Sequence[str]) -> dict[str, str]:
@@ -60,7 +38,7 @@ def parse_labels(entries: Sequence[str]) -> dict[str, str]:
 
 def check_name(name: str) -> str:
     """*name*, if an agent can be called so. Raises `ConfigError`."""
-    if not _DNS_LABEL.fullmatch(name):
+    if not is_agent_name(name):
         raise ConfigError(
             f"{name!r} cannot be an agent's name: expected a DNS label (a-z, 0-9 and -, at most 63), which is all that "
             f"the principal lets in"
@@ -77,18 +55,8 @@ async def create(
 ) -> str:
     """Keep the cluster Secret for agent *name*, with certificate and CA from *material*; what to tell the user."""
     pair, ca_pem = material
-    config = _Config(_Tls(_base64(pair.certificate_pem), _base64(pair.key_pem), _base64(ca_pem)))
-    obj = secret(
-        CLUSTER_SECRET_PREFIX + name,
-        hub.namespace,
-        {
-            "name": name,
-            "server": f"https://{server_address(server)}?agentName={quote(name)}",
-            "config": encode(config).decode(),
-        },
-        labels={**labels, LABEL_SECRET_TYPE: SECRET_TYPE_CLUSTER, LABEL_AGENT_NAME: name},
-        annotations={ANNOTATION_MANAGED_BY: MANAGED_BY, ANNOTATION_SKIP_RECONCILE: "true"},
-    )
+    tls = ClusterTls(pair.certificate_pem.encode(), pair.key_pem.encode(), ca_pem.encode())
+    obj = cluster_secret(name, hub.namespace, server_address(server), WayIn(tls), labels)
     await store(hub, obj, replace=False, flag="deleting it")
     return f"Agent {name} is known to the hub now: Secret {obj.name} in {hub.where}"
 
@@ -174,8 +142,8 @@ async def _data_of(hub: Place, name: str) -> dict[str, str]:
     return texts(obj)
 
 
-def _tls_of(name: str, data: Mapping[str, str]) -> _Tls:
-    return decode(data.get("config", ""), _Config, f"agent {name}, config").tls
+def _tls_of(name: str, data: Mapping[str, str]) -> EncodedTls:
+    return encoded_tls(data.get("config", ""), f"agent {name}, config")
 
 
 def _place_of(hub: Place, text: str) -> tuple[Place, str]:
@@ -183,10 +151,6 @@ def _place_of(hub: Place, text: str) -> tuple[Place, str]:
     if not slash:
         return hub, text
     return Place(hub.cluster, namespace, f"namespace {namespace} of the hub"), name
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def _text(encoded: str, name: str) -> str:
