@@ -188,3 +188,15 @@ async def test_an_agent_comes_in_as_soon_as_there_is_a_shared_certificate(cluste
         await site.share(a_tls())
         await site.pair.ready()
         await works(hub, spoke)
+
+
+@pytest.mark.feature("P-44", "C-61")
+async def test_a_secret_that_is_deleted_comes_back_with_the_agent(clusters: RealClusters) -> None:
+    async with a_site(clusters, a_tls()) as site, site.pair.open() as (hub, spoke):
+        before = await site.until(is_self_registered, "a Secret")
+        await works(hub, spoke)
+
+        await site.pair.hub.drop(site.name)
+        await site.until(lambda secret: secret.uid != before.uid, "a new Secret")
+
+        await works(hub, spoke)

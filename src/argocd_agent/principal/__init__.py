@@ -7,6 +7,8 @@ gatekeeper   who may come in, and with which tokens; auth: the methods by which 
 agents       who is connected: join, leave, look up
 sessions     one agent's stream, from open to close
 clusters     which agents are registered, by Argo CD's cluster Secrets
+registration agents that register themselves; sharedcertificate: the certificate that their clusters share
+namespaces   the namespaces of autonomous agents: made where that is wanted, and missed when they go
 outbound     what changes on the hub → events for the agent concerned
 inbound      what agents send → what is done about it on the hub
 resync       both sides brought up to date on connecting, and now and then

@@ -1,5 +1,6 @@
 """What a login does about the cluster Secret of its agent."""
 
+import asyncio
 import time
 
 import pytest
@@ -49,18 +50,25 @@ async def test_the_first_login_makes_the_secret_with_a_valid_token_and_the_share
 
 
 @pytest.mark.feature("P-44")
-async def test_a_login_asks_the_api_for_nothing_when_there_is_nothing_to_do() -> None:
+async def test_300_agents_that_come_back_at_once_ask_the_api_for_nothing() -> None:
+    agents = [AgentName(f"agent-{number}") for number in range(300)]
+    known = [cluster_secret(agent, HOME, ADDRESS, WayIn(TLS, a_token(agent))) for agent in agents]
+    async with a_registrar(*known) as hub:
+        async with asyncio.TaskGroup() as tasks:
+            for agent in agents:
+                tasks.create_task(hub.registration.ensure(agent), name=agent)
+
+        assert hub.api.log == []
+
+
+@pytest.mark.feature("P-44")
+async def test_the_second_login_asks_the_api_for_nothing() -> None:
     async with a_registrar() as hub:
-        agents = [AgentName(f"agent-{number}") for number in range(30)]
-        for agent in agents:
-            await hub.registration.ensure(agent)
+        await hub.registration.ensure(AGENT)
         await passing(0.5)
-        for agent in agents:
-            await hub.registration.ensure(agent)
         hub.api.log.clear()
 
-        for agent in agents:
-            await hub.registration.ensure(agent)
+        await hub.registration.ensure(AGENT)
 
         assert hub.api.log == []
 
