@@ -19,7 +19,7 @@ from argocd_agent.protocol.names import (
 from argocd_agent.resources.application import shared_annotations
 from argocd_agent.resources.checksum import canonical
 from argocd_agent.resources.objects import Object
-from argocd_agent.resources.patterns import compiled, compiled_glob
+from argocd_agent.resources.patterns import Test, compiled, compiled_glob
 
 MAX_NAME = 253  # of a Kubernetes object: a DNS subdomain (RFC 1123)
 
@@ -205,9 +205,9 @@ def _names(destination: Mapping[str, object], agent: AgentName) -> bool:
     return bool(patterns) and _matches(compiled_glob, patterns[0], agent)
 
 
-def _matches(compile_pattern: Callable[[str], Callable[[str], object]], pattern: str, agent: AgentName) -> bool:
+def _matches(compile_pattern: Callable[[str], Test], pattern: str, agent: AgentName) -> bool:
     try:
-        return compile_pattern(pattern)(agent) is not None
+        return compile_pattern(pattern)(agent)
     except ConfigError:
         return False
 
