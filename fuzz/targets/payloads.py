@@ -1,7 +1,7 @@
 """The first byte chooses a payload, the rest is its JSON: a value that is written and read again, or `DecodeError`."""
 
 from argocd_agent.errors import DecodeError
-from argocd_agent.wire import antientropy, payloads, requests
+from argocd_agent.wire import antientropy, brake, payloads, requests
 
 SHAPES: tuple[type[payloads.Payload], ...] = (
     payloads.ErrorData,
@@ -19,6 +19,8 @@ SHAPES: tuple[type[payloads.Payload], ...] = (
     requests.ContainerTerminalRequest,
     antientropy.Digest,
     antientropy.DigestEntries,
+    brake.HeldReport,
+    brake.HeldOrder,
 )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from argocd_agent.errors import DecodeError
+from argocd_agent.protocol.brake import HeldDeletion, How, Order
 from argocd_agent.wire.antientropy import (
     MAX_DIGEST_BUCKETS,
     MAX_DIGEST_ENTRIES,
@@ -10,6 +11,7 @@ from argocd_agent.wire.antientropy import (
     DigestEntries,
     DigestEntry,
 )
+from argocd_agent.wire.brake import MAX_HELD_ITEMS, HeldItem, HeldOrder, HeldReport, report_of
 from argocd_agent.wire.payloads import (
     ClusterCacheInfo,
     ErrorData,
@@ -162,6 +164,19 @@ WRITTEN: list[tuple[Payload, bytes]] = [
         DigestEntries(tree="status", buckets=(3,), entries=(DigestEntry("application/a/b", "u", b"\x00"),)),
         b'{"tree":"status","buckets":[3],"entries":[["application/a/b","u","AA=="]]}',
     ),
+    (HeldReport(count=0), b'{"count":0}'),
+    (
+        HeldReport(
+            count=101,
+            since="2026-08-21T04:05:16Z",
+            items=(HeldItem(kind="Application", namespace="n", name="a", uid="u", how="delete", since="s"),),
+        ),
+        (
+            b'{"count":101,"since":"2026-08-21T04:05:16Z","items":[{"kind":"Application","namespace":"n","name":"a",'
+            b'"uid":"u","how":"delete","since":"s"}]}'
+        ),
+    ),
+    (HeldOrder(order=Order.DISCARD), b'{"order":"discard"}'),
     (
         Refusal(target="application", name="a", reason="Invalid", message="no", event_id="e"),
         b'{"target":"application","name":"a","reason":"Invalid","message":"no","eventId":"e"}',
@@ -214,6 +229,8 @@ def test_unknown_keys_are_ignored() -> None:
         ),
         (Digest, b'{"tree":"root"}', "Digest: Invalid enum value 'root' - at `$.tree`"),
         (DigestEntries, b'{"buckets":[4096]}', "DigestEntries: Expected `int` <= 4095 - at `$.buckets[0]`"),
+        (HeldReport, b'{"count":-1}', "HeldReport: Expected `int` >= 0 - at `$.count`"),
+        (HeldOrder, b'{"order":"keep"}', "HeldOrder: Invalid enum value 'keep' - at `$.order`"),
         (DigestEntries, b'{"buckets":[-1]}', "DigestEntries: Expected `int` >= 0 - at `$.buckets[0]`"),
     ],
 )
@@ -230,6 +247,10 @@ def entries(count: int) -> bytes:
 
 def buckets(count: int) -> bytes:
     return b'{"tree":"spec","buckets":[' + b",".join([b'""'] * count) + b"]}"
+
+
+def deletions(count: int) -> bytes:
+    return b'{"count":0,"items":[' + b",".join([b'{"kind":"","name":"","how":"","since":""}'] * count) + b"]}"
 
 
 def params(count: int) -> bytes:
@@ -249,6 +270,7 @@ def test_a_message_holds_so_much_and_no_more() -> None:
     limits = (
         (DigestEntries, entries, MAX_DIGEST_ENTRIES),
         (Digest, buckets, MAX_DIGEST_BUCKETS),
+        (HeldReport, deletions, MAX_HELD_ITEMS),
         (ResourceRequest, params, MAX_PARAMS),
         (ContainerTerminalRequest, command, MAX_COMMAND_WORDS),
     )
@@ -257,3 +279,17 @@ def test_a_message_holds_so_much_and_no_more() -> None:
         assert decode(make(limit), shape)
         with pytest.raises(DecodeError, match=f"{shape.__name__}: Expected .* of length <= {limit}"):
             decode(make(limit + 1), shape)
+
+
+def test_a_report_counts_all_and_names_the_oldest() -> None:
+    held = [
+        HeldDeletion("Application", "argocd", f"a{number}", "u", How.CASCADE, f"s{number}") for number in range(150)
+    ]
+
+    report = report_of(held)
+
+    assert (report.count, report.since, len(report.items)) == (150, "s0", MAX_HELD_ITEMS)
+    assert report.items[1] == HeldItem(
+        kind="Application", namespace="argocd", name="a1", uid="u", how="cascade", since="s1"
+    )
+    assert report_of([]) == HeldReport(count=0)
