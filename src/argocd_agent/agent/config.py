@@ -26,6 +26,7 @@ from argocd_agent.settings.values import (
     boolean,
     choice,
     duration,
+    integer,
     method,
     one_of,
     port,
@@ -33,6 +34,10 @@ from argocd_agent.settings.values import (
 )
 
 METHODS = ("mtls", "header", "userpass")
+
+
+def _a_percentage(value: int) -> str:
+    return "" if 0 <= value <= 100 else f"{value} is not a percentage (0 to 100)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +212,24 @@ class AgentConfig(AgentUnserved):
         duration,
         configmap="",
         check=at_least(0),
+    )
+    brake_max_deletions: int = setting(
+        "brake.max-deletions",
+        10,
+        "So many deletions within a minute are carried out, however few objects there are; those beyond this and "
+        "brake.max-percent are held until an operator releases or discards them. 0: none is ever held. 10 is "
+        "more than people delete by hand. (Not in the reference.)",
+        integer,
+        check=at_least(0),
+    )
+    brake_max_percent: int = setting(
+        "brake.max-percent",
+        30,
+        "So many percent of the hub's objects here may be deleted within a minute, however many they are; those "
+        "beyond this and brake.max-deletions are held. 30 lets a team's clean-up pass and stops an emptied hub. "
+        "(Not in the reference.)",
+        integer,
+        check=_a_percentage,
     )
     metrics_port: int = setting(
         "metrics.port",

@@ -14,6 +14,7 @@ from argocd_agent.telemetry.process import add_process
 
 AGENTS_WITH_SERIES = 100
 OTHER_AGENTS = "_others"
+_HELD = "argocd_agent_held_deletions"  # ours; one series per agent on the hub
 
 Change = Literal["created", "updated", "deleted"]
 
@@ -33,6 +34,8 @@ class PrincipalMetrics(Protocol):
     def resent(self, agent: str) -> None: ...
     def send_failed(self, agent: str, reason: str) -> None: ...
     def outbox_depth(self, agent: str, depth: int) -> None: ...
+    def held_deletions(self, agent: str, count: int) -> None: ...
+    def agent_forgotten(self, agent: str) -> None: ...
 
 
 class AgentMetrics(Protocol):
@@ -47,6 +50,7 @@ class AgentMetrics(Protocol):
     def refused(self, target: str, event_type: str) -> None: ...
     def resent(self) -> None: ...
     def outbox_depth(self, depth: int) -> None: ...
+    def held_deletions(self, count: int) -> None: ...
 
 
 class _Principal:
@@ -78,6 +82,7 @@ class _Principal:
             "event_type",
             "resource_type",
         )
+        self._held = gauge(_HELD, "Deletions that the agent's brake holds.", "agent_name")
         self._queue = _Queue(registry, "argocd_principal_workqueue")
         self._agents: set[str] = set()
 
@@ -122,6 +127,12 @@ class _Principal:
     def outbox_depth(self, agent: str, depth: int) -> None:
         self._queue.depth(f"{agent}-send", depth)
 
+    def held_deletions(self, agent: str, count: int) -> None:
+        self._held.set(count, agent)
+
+    def agent_forgotten(self, agent: str) -> None:
+        self._held.forget(agent)
+
     def _series_of(self, agent: str) -> str:
         if agent not in self._agents:
             if len(self._agents) >= AGENTS_WITH_SERIES:
@@ -155,6 +166,7 @@ class _Agent:
             "resource_type",
         )
         self._errors = counter("agent_errors", "Inbound events that failed.", "resource_type")
+        self._held = gauge(_HELD, "Deletions that the brake holds.")
         self._queue = _Queue(registry, "argocd_agent_workqueue")
 
     def connection(self, is_connected: bool, since: float) -> None:
@@ -190,6 +202,9 @@ class _Agent:
     def outbox_depth(self, depth: int) -> None:
         self._queue.depth("default-send", depth)
 
+    def held_deletions(self, count: int) -> None:
+        self._held.set(count)
+
 
 class _Queue:
     """The outboxes, under the names of the reference's work queues."""
@@ -220,12 +235,13 @@ class _NoPrincipalMetrics:
     agent_connected = agent_disconnected = average_connection_time = auth_failure = staticmethod(_ignore)
     event_sent = event_received = event_processed = application_queued = staticmethod(_ignore)
     refused = resent = send_failed = outbox_depth = staticmethod(_ignore)
+    held_deletions = agent_forgotten = staticmethod(_ignore)
 
 
 class _NoAgentMetrics:
     connection = auth_failure = propagation_latency = staticmethod(_ignore)
     event_sent = event_received = event_processed = staticmethod(_ignore)
-    refused = resent = outbox_depth = staticmethod(_ignore)
+    refused = resent = outbox_depth = held_deletions = staticmethod(_ignore)
 
 
 NO_PRINCIPAL_METRICS: PrincipalMetrics = _NoPrincipalMetrics()

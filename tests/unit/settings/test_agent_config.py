@@ -41,6 +41,8 @@ def configured(**flags: str) -> AgentConfig:
         ({"tls_ciphersuites": "X"}, "--tls-ciphersuites: unknown cipher suite 'X'"),
         ({"grpc_max_message_size": "-1"}, "--grpc-max-message-size: -1 is too little"),
         ({"cache_refresh_interval": "0"}, "--cache-refresh-interval: 0 is too little"),
+        ({"brake_max_deletions": "-1"}, "--brake-max-deletions: -1 is too little, expected at least 0"),
+        ({"brake_max_percent": "101"}, "--brake-max-percent: 101 is not a percentage (0 to 100)"),
         ({"informer_sync_timeout": "0"}, "--informer-sync-timeout: 0 is too little"),
         ({"buffer_informer_event_interval": "-1s"}, "--buffer-informer-event-interval: -1 is too little"),
         ({"create_namespace": "true"}, "--create-namespace needs --destination-based-mapping"),

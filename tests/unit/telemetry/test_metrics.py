@@ -95,6 +95,23 @@ def test_a_disconnected_agent_keeps_no_depth() -> None:
     assert scraped(registry)["argocd_principal_connected_agents", ()] == 0
 
 
+@pytest.mark.feature("P-39")
+def test_held_deletions_are_shown_on_both_sides_and_forgotten_with_the_agent() -> None:
+    principal, hub = principal_metrics("1")
+    agent, spoke = agent_metrics("1", "managed")
+    name = "argocd_agent_held_deletions"
+
+    principal.held_deletions("one", 3)
+    principal.held_deletions("two", 4)
+    principal.agent_forgotten("one")
+    agent.held_deletions(5)
+
+    assert {labels: value for (found, labels), value in scraped(hub).items() if found == name} == {
+        (("agent_name", "two"),): 4
+    }
+    assert scraped(spoke)[name, ()] == 5
+
+
 def test_histograms_of_agents_above_the_limit_share_one_series() -> None:
     metrics, registry = principal_metrics("1")
 

@@ -11,7 +11,7 @@ from argocd_agent.wire.antientropy import (
     DigestEntries,
     DigestEntry,
 )
-from argocd_agent.wire.brake import MAX_HELD_ITEMS, HeldItem, HeldOrder, HeldReport, report_of
+from argocd_agent.wire.brake import MAX_HELD_ITEMS, HeldItem, HeldOrder, HeldReport, read_record, record_of, report_of
 from argocd_agent.wire.payloads import (
     ClusterCacheInfo,
     ErrorData,
@@ -293,3 +293,19 @@ def test_a_report_counts_all_and_names_the_oldest() -> None:
         kind="Application", namespace="argocd", name="a1", uid="u", how="cascade", since="s1"
     )
     assert report_of([]) == HeldReport(count=0)
+
+
+def test_a_record_is_a_line_for_each_and_read_back() -> None:
+    held = (
+        HeldDeletion("Application", "argocd", "a", "u", How.DELETE, "2026-08-21T04:05:16Z"),
+        HeldDeletion("Repository", "argocd", "é", "", How.REPLACE, "2026-08-21T04:05:17Z"),
+    )
+
+    text = record_of(held)
+
+    assert text == (
+        '[\n["Application","argocd","a","u","delete","2026-08-21T04:05:16Z"],\n'
+        '["Repository","argocd","é","","replace","2026-08-21T04:05:17Z"]\n]'
+    )
+    assert read_record(text, "record") == held
+    assert read_record(record_of([]), "record") == ()
