@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from argocd_agent.cli import exits
-from argocd_agent.cli.commands import agents, jwt, pki
+from argocd_agent.cli.commands import agents, deletions, jwt, pki
 from argocd_agent.cli.commands.version import facts
 from argocd_agent.cli.groups import Group
 from argocd_agent.cli.output import output_option, rendered
@@ -23,10 +23,12 @@ from argocd_agent.cli.session import (
     on_hub,
     options_from,
     split,
+    timeout_option,
     upsert_option,
 )
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.certificates import CA_DAYS, LEAF_DAYS
+from argocd_agent.protocol.brake import Order
 from argocd_agent.protocol.names import SECRET_PRINCIPAL_TLS, SECRET_RESOURCE_PROXY_TLS
 from argocd_agent.settings.load import environment
 
@@ -81,6 +83,11 @@ def jwt_group() -> None:
 @ctl.group("agent", cls=Group, no_args_is_help=True)
 def agent_group() -> None:
     """Tell the hub about agents."""
+
+
+@ctl.group("deletions", cls=Group, no_args_is_help=True)
+def deletions_group() -> None:
+    """See, release or discard the deletions that agents hold because they were too many."""
 
 
 @ctl.command("version")
@@ -301,5 +308,36 @@ def agent_print_tls(session: Session, agent_name: str, part: str) -> None:
     click.echo(on_hub(session, lambda hub: agents.tls_part(hub, agent_name, part.lower())), nl=False)
 
 
-for _command, _default in ((pki_inspect, "text"), (jwt_inspect_key, "text"), (agent_inspect, "json")):
+@deletions_group.command("list")
+@click.argument("agent_name", default="")
+@click.pass_obj
+def deletions_list(session: Session, agent_name: str, style: str) -> None:
+    """Show what each agent holds, or AGENT_NAME alone. At most 100 of an agent's deletions are named."""
+    found = on_hub(session, lambda hub: deletions.listing(hub, agent_name))
+    if found or style.lower() != "text":
+        click.echo(rendered(found, style.lower()), nl=False)
+    else:
+        click.echo("no deletions are held", err=True)
+
+
+@deletions_group.command("release")
+@click.argument("agent_name")
+@timeout_option
+@click.pass_obj
+def deletions_release(session: Session, agent_name: str, timeout: float) -> None:
+    """Let an agent carry out all the deletions that it holds."""
+    click.echo(on_hub(session, lambda hub: deletions.give(hub, agent_name, Order.RELEASE, timeout)))
+
+
+@deletions_group.command("discard")
+@click.argument("agent_name")
+@timeout_option
+@click.pass_obj
+def deletions_discard(session: Session, agent_name: str, timeout: float) -> None:
+    """Let an agent keep all the objects whose deletions it holds. They are then no longer the hub's."""
+    click.echo(on_hub(session, lambda hub: deletions.give(hub, agent_name, Order.DISCARD, timeout)))
+
+
+_STYLES = ((pki_inspect, "text"), (jwt_inspect_key, "text"), (agent_inspect, "json"), (deletions_list, "text"))
+for _command, _default in _STYLES:
     _command.params.append(output_option(_default))

@@ -12,6 +12,7 @@ from argocd_agent.cli.commands.pki import KeyOptions
 from argocd_agent.cli.places import Place, Places
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.keys import KeyAlgorithm
+from argocd_agent.settings.values import parse_duration
 
 KEY_SIZE = 4096
 ALGORITHMS = [one.value for one in KeyAlgorithm]
@@ -46,6 +47,24 @@ def key_options(days: int) -> Callable[[Function], Function]:
 def upsert_option(function: Function) -> Function:
     """`--upsert`."""
     return click.option("-u", "--upsert", is_flag=True, help="Replace what is there.")(function)
+
+
+def timeout_option(function: Function) -> Function:
+    """`--timeout`, in seconds on the way in, a duration for the user."""
+
+    def seconds(_: click.Context, __: click.Parameter, text: str) -> float:
+        try:
+            found = parse_duration(text)
+        except ConfigError as error:
+            raise ConfigError(f"--timeout: {error}") from error
+        if found <= 0:
+            raise ConfigError(f"--timeout: {text} is too little, expected more than 0")
+        return found
+
+    option = click.option("--timeout", default="1m", show_default=True, callback=seconds, metavar="DURATION",
+                          help="How long to wait until the agent has obeyed.")  # fmt: skip
+    decorated: Function = option(function)
+    return decorated
 
 
 def name_options(ip: tuple[str, ...], dns: tuple[str, ...]) -> Callable[[Function], Function]:

@@ -35,6 +35,7 @@ ANNOTATION_REFRESH = "argocd.argoproj.io/refresh"
 ANNOTATION_NEXT_OPERATION = "argocd-agent.argoproj-labs.io/next-operation"  # ours: waits for the one that runs
 ANNOTATION_REFUSED = "argocd-agent.argoproj-labs.io/refused"  # ours: on what an agent could not apply, and why
 ANNOTATION_HELD_DELETIONS = "argocd-agent.argoproj-labs.io/held-deletions"  # ours: an operator's order about them
+ANNOTATION_HELD_ORDER_PREFIX = "held-deletions.argocd-agent.argoproj-labs.io/"  # ours: the same on the hub; + agent
 ANNOTATION_LAST_UPDATED = "argocd-agent.argoproj.io/last-updated"
 ANNOTATION_NOTIFIED = "notified.notifications.argoproj.io"
 ANNOTATION_TRACKING_ID = "argocd.argoproj.io/tracking-id"
