@@ -10,4 +10,5 @@ mirrors      what the principal last said about each Application
 drift        a mirror that was changed or deleted on the spoke is put right
 resync       both sides brought up to date on connecting, and now and then
 buffer       statuses held back to one in an interval, if so set
+held         deletions that are too many, until an operator says what becomes of them; heldfile: the ConfigMap
 """

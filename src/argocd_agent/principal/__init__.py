@@ -15,4 +15,5 @@ resync       both sides brought up to date on connecting, and now and then
 blocklist    certificates that must not come in
 identity     who this principal is
 connections  what the hub tells people about its agents' connections
+held         what agents' brakes hold, and orders about it; heldfile: the ConfigMap
 """
