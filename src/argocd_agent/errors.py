@@ -11,6 +11,7 @@ ArgocdAgentError
 │   ├── EventRefused        not allowed, or can never work: acked, counted, reported
 │   │   └── UndecodableEvent  its envelope can be read, its content cannot
 │   └── EventDeferred       cannot be done now: not acked, tried again
+│       └── EventBlocked    nor before somebody does something: its owner is told
 ├── ClusterError            a Kubernetes API answered with a failure
 │   ├── NotFound · AlreadyExists · Conflict · Gone
 │   ├── Forbidden · Unauthorized · Invalid · BadRequest
@@ -72,6 +73,10 @@ class EventDeferred(EventError):
     """The event cannot be carried out now; it is not acknowledged and will be tried again."""
 
     retryable = True
+
+
+class EventBlocked(EventDeferred):
+    """The event waits for something that a person must do; it is tried again, and its owner is told meanwhile."""
 
 
 class ClusterError(ArgocdAgentError):

@@ -126,8 +126,8 @@ async def test_a_refused_project_says_so_in_annotation_and_event(clusters: RealC
         await cluster.create(APPPROJECTS, project)
         reports = Reports(cluster, KubeEvents(cluster, "argocd-agent-principal", time.time))
 
-        await reports.refused(APPPROJECTS, "AppProject", namespace, "team", "agent-1", "too odd")
-        await reports.refused(APPPROJECTS, "AppProject", namespace, "team", "agent-2", "odder")
+        await reports.refused(APPPROJECT, namespace, "team", "agent-1", "too odd")
+        await reports.refused(APPPROJECT, namespace, "team", "agent-2", "odder")
 
         found = await cluster.get(APPPROJECTS, namespace, "team")
         assert found.annotations[ANNOTATION_REFUSED] == '{"agent-1":"too odd","agent-2":"odder"}'

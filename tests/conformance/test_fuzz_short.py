@@ -32,6 +32,7 @@ def test_every_parser_has_a_target() -> None:
         "certificates",
         "checksum",
         "cloudevents",
+        "editions",
         "heldrecords",
         "messages",
         "objects",

@@ -6,11 +6,12 @@ nobody has anything left to do, so after it all that can happen has happened.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from argocd_agent.agent.config import AgentConfig
+from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.agent.spoke import Spoke
 from argocd_agent.backends.embedded import EmbeddedCluster, open_memory
 from argocd_agent.backends.ports import Scope
@@ -21,7 +22,7 @@ from argocd_agent.protocol.capabilities import REFERENCE, PeerInfo, announce, pe
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import LABEL_AGENT_NAME, LABEL_SECRET_TYPE, SECRET_TYPE_CLUSTER
-from argocd_agent.resources.kinds import APPLICATIONS, NAMESPACES, SECRETS
+from argocd_agent.resources.kinds import APPLICATIONS, NAMESPACES, SECRETS, Api
 from argocd_agent.resources.objects import Metadata, Object, new_object
 from argocd_agent.settings.values import Method
 from argocd_agent.telemetry.health import Health
@@ -49,39 +50,40 @@ def fresh(obj: Object, **metadata: Any) -> Object:
 
 @dataclass(slots=True)
 class Side:
-    """One cluster, and the Applications in one of its namespaces."""
+    """One cluster, and the objects of one kind, Applications if none is named, in one of its namespaces."""
 
     cluster: EmbeddedCluster
     namespace: str
+    api: Api = APPLICATIONS
 
     async def get(self, name: str) -> Object | None:
-        """The Application, None if there is none."""
+        """The object, None if there is none."""
         try:
-            return await self.cluster.get(APPLICATIONS, self.namespace, name)
+            return await self.cluster.get(self.api, self.namespace, name)
         except NotFound:
             return None
 
     async def expect(self, name: str) -> Object:
-        """The Application, which must be there."""
+        """The object, which must be there."""
         found = await self.get(name)
-        assert found is not None, f"expected Application {self.namespace}/{name}, found none"
+        assert found is not None, f"expected {self.api.kind} {self.namespace}/{name}, found none"
         return found
 
     async def create(self, obj: Object) -> Object:
         """Create *obj* here."""
-        return await self.cluster.create(APPLICATIONS, fresh(obj, namespace=self.namespace))
+        return await self.cluster.create(self.api, fresh(obj, namespace=self.namespace))
 
     async def update(self, obj: Object) -> Object:
         """Write *obj*."""
-        return await self.cluster.update(APPLICATIONS, obj)
+        return await self.cluster.update(self.api, obj)
 
     async def delete(self, name: str) -> None:
-        """Delete the Application."""
-        await self.cluster.delete(APPLICATIONS, self.namespace, name)
+        """Delete the object."""
+        await self.cluster.delete(self.api, self.namespace, name)
 
     async def names(self) -> set[str]:
-        """The Applications that there are."""
-        return {obj.name for obj in (await self.cluster.list(APPLICATIONS, Scope(self.namespace))).items}
+        """The names that there are."""
+        return {obj.name for obj in (await self.cluster.list(self.api, Scope(self.namespace))).items}
 
 
 @dataclass(slots=True)
@@ -98,14 +100,23 @@ class World:
     streams: dict[str, EventStream] = field(default_factory=dict)
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     endings: list[str] = field(default_factory=list)
+    autonomous: frozenset[str] = frozenset()
+
+    def mode(self, agent: str) -> Mode:
+        """Who owns what *agent* and the hub share."""
+        return Mode.AUTONOMOUS if agent in self.autonomous else Mode.MANAGED
 
     def hub_side(self, agent: str = "agent-1") -> Side:
         """The hub, as far as it concerns *agent*."""
         return Side(self.hub_cluster, agent)
 
-    def spoke_side(self, agent: str = "agent-1") -> Side:
+    def hub_home(self, api: Api = APPLICATIONS) -> Side:
+        """What stands in the principal's own namespace."""
+        return Side(self.hub_cluster, HOME, api)
+
+    def spoke_side(self, agent: str = "agent-1", api: Api = APPLICATIONS) -> Side:
         """The spoke of *agent*."""
-        return Side(self.spoke_clusters[agent], HOME)
+        return Side(self.spoke_clusters[agent], HOME, api)
 
     async def register(self, agent: str) -> None:
         """Make *agent* known to the hub."""
@@ -123,7 +134,11 @@ class World:
     async def start_agent(self, name: str = "agent-1") -> None:
         """A new agent process."""
         config = AgentConfig(
-            server_address="hub", creds=Method("mtls", "any"), mode=Mode.MANAGED, namespace=HOME, **self.agent_settings
+            server_address="hub",
+            creds=Method("mtls", "any"),
+            mode=self.mode(name),
+            namespace=HOME,
+            **self.agent_settings,
         )
         spoke = self.spokes[name] = Spoke(config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS)
         self._run(name, spoke.run())
@@ -160,20 +175,26 @@ class World:
 
     async def _serve_hub(self, hub: Hub, name: str, stream: EventStream) -> None:
         try:
-            await hub.sessions.serve(Identity(AgentName(name), Mode.MANAGED), stream)
+            await hub.sessions.serve(Identity(AgentName(name), self.mode(name), HOME), stream)
         except TransportError as error:
             self.endings.append(str(error))
             await stream.close(str(error))
 
     async def _serve_spoke(self, spoke: Spoke, stream: EventStream) -> None:
-        self.endings.append(await spoke.serve(stream))
+        name = next(name for name, known in self.spokes.items() if known is spoke)
+        self.endings.append(await spoke.serve(stream, HubLogin(name, HOME)))
 
 
 @contextlib.asynccontextmanager
 async def a_world(
-    *agents: str, principal: dict[str, Any] | None = None, agent: dict[str, Any] | None = None, is_up: bool = True
+    *agents: str,
+    principal: dict[str, Any] | None = None,
+    agent: dict[str, Any] | None = None,
+    autonomous: Collection[str] = (),
+    is_up: bool = True,
 ) -> AsyncIterator[World]:
-    """A hub that knows *agents* (agent-1 if none is named), all of them connected and at rest if *is_up*."""
+    """A hub that knows *agents* (agent-1 if none is named), all of them connected and at rest if *is_up*; those of
+    *autonomous* own what they have."""
     names = agents or ("agent-1",)
     hub = open_memory()
     spokes = {name: open_memory() for name in names}
@@ -182,7 +203,7 @@ async def a_world(
             await cluster.create(NAMESPACES, new_object(NAMESPACES, Metadata(name=namespace)))
     async with asyncio.TaskGroup() as tasks:
         settings = {"allowed_namespaces": ("agent-*",)} | (principal or {})
-        world = World(hub, spokes, settings, agent or {}, tasks)
+        world = World(hub, spokes, settings, agent or {}, tasks, autonomous=frozenset(autonomous))
         for name in names:
             await world.register(name)
         if is_up:

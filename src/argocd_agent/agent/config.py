@@ -29,6 +29,7 @@ from argocd_agent.settings.values import (
     integer,
     method,
     one_of,
+    patterns,
     port,
     text,
 )
@@ -93,6 +94,27 @@ class AgentConfig(AgentUnserved):
         boolean,
         flag="--enable-compression",
         variable="ENABLE_COMPRESSION",
+    )
+
+    # Where Applications live
+    destination_based_mapping: bool = setting(
+        "destination-based-mapping",
+        False,
+        "Applications keep the namespace that they have on the hub. Must be the same on the principal.",
+        boolean,
+    )
+    create_namespace: bool = setting(
+        "create-namespace",
+        False,
+        "Create an Application's namespace when it is missing.",
+        boolean,
+    )
+    allowed_namespaces: tuple[str, ...] = setting(
+        "allowed-namespaces",
+        (),
+        "Further namespaces for Applications: globs, or /regular expressions/. Empty: only our own.",
+        patterns,
+        guards=True,
     )
 
     # TLS
@@ -296,10 +318,8 @@ def _check_creds(config: AgentConfig) -> None:
 
 
 def _check_mode(config: AgentConfig) -> None:
-    if config.mode is Mode.AUTONOMOUS:
-        if config.destination_based_mapping:
-            raise ConfigError("--destination-based-mapping cannot be used with --agent-mode=autonomous")
-        raise ConfigError("--agent-mode: autonomous is not served by this version: expected managed")
+    if config.mode is Mode.AUTONOMOUS and config.destination_based_mapping:
+        raise ConfigError("--destination-based-mapping cannot be used with --agent-mode=autonomous")
     if config.create_namespace and not config.destination_based_mapping:
         raise ConfigError("--create-namespace needs --destination-based-mapping")
 

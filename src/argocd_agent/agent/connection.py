@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
+from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.errors import ConfigError, KeyMaterialError, TransportError
 from argocd_agent.pki.subject import Subject, read_unverified
 from argocd_agent.protocol.backoff import Reconnect
@@ -28,8 +29,8 @@ log = get_log("Connector")
 # A stream that ends sooner than this did not prove that the principal wants us: the pauses go on growing.
 _PROVEN_SECONDS = 5.0
 
-Serve = Callable[[EventStream, Callable[[], None]], Coroutine[None, None, str]]
-"""Drives a session; calls its second argument when the principal has been heard."""
+Serve = Callable[[EventStream, HubLogin, Callable[[], None]], Coroutine[None, None, str]]
+"""Drives a session; calls its last argument when the principal has been heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +87,16 @@ class Connection:
 
     async def _connect(self, retry: Reconnect) -> str:
         async with dial(self._options) as channel:
-            token, subject = await self._authenticate(channel)
+            token, subject, namespace = await self._authenticate(channel)
             stream = await channel.subscribe(token)
             opened = asyncio.get_running_loop().time()
             try:
-                return await self._drive(stream, subject, channel)
+                return await self._drive(stream, subject, namespace, channel)
             finally:
                 if asyncio.get_running_loop().time() - opened > _PROVEN_SECONDS:
                     retry.succeeded()
 
-    async def _authenticate(self, channel: HubChannel) -> tuple[str, Subject]:
+    async def _authenticate(self, channel: HubChannel) -> tuple[str, Subject, str]:
         version = self._login.version or (await channel.version()).removeprefix(VERSION_PREFIX)
         request = LoginRequest(
             method=self._login.method,
@@ -109,15 +110,16 @@ class Connection:
         except TransportError:
             self._metrics.auth_failure()
             raise
-        return reply.access_token, read_unverified(reply.access_token).subject
+        return reply.access_token, read_unverified(reply.access_token).subject, reply.principal_namespace
 
-    async def _drive(self, stream: EventStream, subject: Subject, channel: HubChannel) -> str:
+    async def _drive(self, stream: EventStream, subject: Subject, namespace: str, channel: HubChannel) -> str:
         kind = "reference" if stream.peer.is_reference else f"protocol {stream.peer.protocol}"
         about = {fields.AGENT: subject.agent, fields.ADDRESS: channel.address, fields.VERSION: kind}
         if stream.peer.is_reference:  # it may have nothing to say for long
             self._connected(about)
+        login = HubLogin(subject.agent, namespace)
         session = asyncio.create_task(
-            self._serve(stream, lambda: self._connected(about)), name="session with the principal"
+            self._serve(stream, login, lambda: self._connected(about)), name="session with the principal"
         )
         renewed = asyncio.create_task(self._renewed.wait(), name="wait for new certificates")
         try:

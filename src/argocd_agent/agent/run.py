@@ -11,7 +11,7 @@ from argocd_agent import __version__
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.connection import Connection, Login
 from argocd_agent.agent.keys import Keys
-from argocd_agent.agent.spoke import APPS, Spoke
+from argocd_agent.agent.spoke import Spoke, parts_of
 from argocd_agent.errors import ConfigError
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
 from argocd_agent.protocol.capabilities import announce
@@ -30,7 +30,7 @@ PRINCIPAL = "connection to the principal"
 async def run_agent(config: AgentConfig, stop: asyncio.Event) -> None:
     """Serve until *stop* is set. Raises `ConfigError` for what cannot work and will not heal by itself."""
     login = _login(config)
-    health = Health((APPS, PRINCIPAL))
+    health = Health((*parts_of(config.mode), PRINCIPAL))
     metrics, registry = (
         agent_metrics(__version__, config.mode.value) if config.metrics_port else (NO_AGENT_METRICS, None)
     )

@@ -1,4 +1,4 @@
-"""The spoke's side of managed Applications: the parts that know the principal and Applications, tied together.
+"""The spoke's side: what is owned or mirrored here, and the one link to the principal, tied together.
 
 It needs a cluster to stand on and streams to serve, not a network: `run` gives it gRPC, tests give it memory.
 """
@@ -8,30 +8,23 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from argocd_agent.agent.autonomous import PUBLISHED, Autonomous
+from argocd_agent.agent.braking import HELD, Braking
 from argocd_agent.agent.buffer import Buffer
 from argocd_agent.agent.config import AgentConfig
-from argocd_agent.agent.drift import Drift
-from argocd_agent.agent.inbound import Inbound
-from argocd_agent.agent.mirrors import Mirrors
-from argocd_agent.agent.outbound import Outbound
-from argocd_agent.agent.resync import Resync
-from argocd_agent.backends.ports import Cluster, Scope
+from argocd_agent.agent.holdings import PARTS
+from argocd_agent.agent.hublogin import HubLogin
+from argocd_agent.agent.managed import Managed
+from argocd_agent.backends.ports import Cluster
 from argocd_agent.errors import DecodeError
-from argocd_agent.peer.apply import Applier
+from argocd_agent.peer.kubeevents import KubeEvents
 from argocd_agent.peer.link import Link
-from argocd_agent.peer.observe import Change, Observer
-from argocd_agent.peer.program import reporter
+from argocd_agent.peer.reports import Reports
 from argocd_agent.peer.session import Session, Watchers
 from argocd_agent.protocol.events import Event, Target
 from argocd_agent.protocol.heartbeat import heartbeat_for
-from argocd_agent.protocol.modes import Role
+from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.protocol.names import AGENT_SOURCE
-from argocd_agent.resources.identity import source_uid
-from argocd_agent.resources.kinds import APPLICATIONS
-from argocd_agent.resources.mapping import SpokeMapping
-from argocd_agent.resources.objects import Object
-from argocd_agent.resources.policy import Adoption, Mismatch, Policies, Recreate
-from argocd_agent.resources.scope import is_ignored, selector
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
@@ -41,94 +34,102 @@ from argocd_agent.wire.timestamps import parse_seconds
 
 log = get_log("Agent")
 
-APPS = "Applications"
+
+def parts_of(mode: Mode) -> tuple[str, ...]:
+    """What an agent in *mode* must have read before it is ready, as named in health."""
+    return (*PARTS.values(), HELD) if mode is Mode.MANAGED else tuple(PARTS[kind] for kind in PUBLISHED)
 
 
 class Spoke:
-    """The parts that know the principal and Applications, tied together."""
+    """The parts that know the principal and what travels, tied together."""
 
     def __init__(self, config: AgentConfig, cluster: Cluster, health: Health, metrics: AgentMetrics) -> None:
         self._config, self._metrics = config, metrics
         clock = asyncio.get_running_loop().time
-        mapping = SpokeMapping(config.namespace)
+        self._login = HubLogin()
         self._link = Link("the principal", config.ack_timeout_seconds, source=AGENT_SOURCE, clock=clock)
         self._buffer = Buffer(self._link.put, config.buffer_informer_event_interval_seconds, clock)
-        mirrors = Mirrors()
+        events = KubeEvents(cluster, "argocd-agent", time.time)
+        self._braking: Braking | None = None
+        if config.mode is Mode.AUTONOMOUS:
+            self._side: Managed | Autonomous = self._autonomous(cluster, health, events)
+            return
+        self._braking = Braking(config, cluster, health, metrics, self._link, events, lambda: managed)
+        managed = self._side = self._managed(cluster, health, self._braking)
 
-        def on_change(change: Change) -> None:
-            applier.seen(change)
-            outbound.on_change(change)
-
-        self._applications = Observer(
+    def _managed(self, cluster: Cluster, health: Health, brake: Braking) -> Managed:
+        return Managed(
+            self._config,
             cluster,
-            APPLICATIONS,
-            Scope(config.namespace, labels=selector(config.label_selector)),
-            on_change,
-            admits=self._admits,
-            report=reporter(health, APPS),
-        )
-        held = self._applications.objects
-        applier = Applier(cluster, APPLICATIONS, config.max_concurrent_writes, self._applications.until_gone, held.get)
-        self._drift = Drift(
-            applier,
-            mirrors,
-            held,
-            Recreate(config.on_application_recreate),
-            clock,
-            made_again=lambda obj: outbound.made_again(obj),
-        )
-        outbound = Outbound(
+            health,
             self._link,
-            mirrors,
-            is_settled=self._applications.synced.is_set,
-            buffer=self._buffer,
-            put_right=self._drift.check,
+            self._buffer,
+            lambda: self._login,
+            brake=brake,
+            more={Target.BRAKE: brake.handle},
         )
-        self._resync = Resync(
-            self._link,
-            outbound,
-            mapping,
-            held,
-            interval_seconds=config.anti_entropy_interval_seconds,
-            ignore_unmanaged=config.ignore_unmanaged_apps,
-        )
-        policies = Policies(Mismatch(config.source_uid_mismatch_policy), Adoption(config.adoption_policy))
-        self._inbound = Inbound(self._link, applier, mirrors, held, outbound, mapping, policies, self._resync.handle)
 
-    def _admits(self, obj: Object) -> bool:
-        return not is_ignored(obj) and (not self._config.ignore_unmanaged_apps or bool(source_uid(obj)))
+    def _autonomous(self, cluster: Cluster, health: Health, events: KubeEvents) -> Autonomous:
+        return Autonomous(
+            self._config,
+            cluster,
+            health,
+            self._link,
+            self._buffer,
+            lambda: self._login,
+            report=Reports(cluster, events).refused,
+            more={},
+        )
 
     async def run(self) -> None:
-        """Watch, and put right what is not as the principal wants it, until cancelled."""
+        """Watch, and put right what is not as it should be, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._applications.run(), name="watch Applications")
-            tasks.create_task(self._drift.run(), name="put drift right")
+            for name, part in self._side.parts().items():
+                tasks.create_task(part, name=name)
             tasks.create_task(self._buffer.run(), name="hold back updates")
+            if self._braking is not None:
+                tasks.create_task(self._braking.part(), name="hold deletions")
 
     async def read(self) -> None:
-        """Wait until the Applications of this cluster have been read once."""
+        """Wait until this cluster's objects have been read once."""
         try:
             async with asyncio.timeout(self._config.informer_sync_timeout_seconds):
-                await self._applications.synced.wait()
+                await self._read_all()
         except TimeoutError:
             log.error(
-                "The Applications of this cluster could not be read yet; the reason is under /readyz",
+                "The objects of this cluster could not be read yet; the reason is under /readyz",
                 {fields.SECONDS: self._config.informer_sync_timeout_seconds},
             )
-            await self._applications.synced.wait()
+            await self._read_all()
 
-    async def serve(self, stream: EventStream, heard: Callable[[], None] = lambda: None) -> str:
+    async def _read_all(self) -> None:
+        for observer in self._side.observers:
+            await observer.synced.wait()
+        if self._braking is not None:
+            await self._braking.read()
+
+    async def handle(self, event: Event) -> None:
+        """Do what *event* of the principal asks. Raises `EventError`."""
+        await self._side.handle(event)
+
+    async def serve(self, stream: EventStream, login: HubLogin, heard: Callable[[], None] = lambda: None) -> str:
         """Drive one session; why it ended. *heard* is called with every event of the principal."""
+        self._login = login
         session = Session(
             self._link,
             stream,
-            self._inbound.handle,
+            self._side.handle,
             self._watchers(heard),
             beat=heartbeat_for(Role.AGENT, stream.peer, self._config.heartbeat_interval_seconds),
-            opened=self._resync.opened,
-            entropy=self._resync.entropy,
+            opened=self._opened,
+            entropy=self._side.entropy,
         )
         return await session.run()
+
+    def _opened(self) -> None:
+        self._side.opened()
+        if self._braking is not None:
+            self._braking.opened()
 
     def _watchers(self, heard: Callable[[], None]) -> Watchers:
         metrics = self._metrics

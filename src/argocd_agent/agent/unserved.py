@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from argocd_agent.errors import ConfigError
 from argocd_agent.settings.declare import Served, more_than_zero, setting
 from argocd_agent.settings.program import ProgramConfig
-from argocd_agent.settings.values import Secret, address, boolean, duration, patterns, secret, text
+from argocd_agent.settings.values import Secret, address, boolean, duration, secret, text
 
 LATER = Served.NOT_YET
 REDIS_CA_SECRET = "argocd-redis-tls"
@@ -16,7 +16,7 @@ REDIS_CA_SECRET = "argocd-redis-tls"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentUnserved(ProgramConfig):
-    """WebSocket, other mapping, the live view, Redis."""
+    """WebSocket, the live view, Redis."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -27,29 +27,6 @@ class AgentUnserved(ProgramConfig):
         variable="ENABLE_WEBSOCKET",
         served=LATER,
     )
-    destination_based_mapping: bool = setting(
-        "destination-based-mapping",
-        False,
-        "Applications keep the namespace that they have on the hub. Must be the same on the principal.",
-        boolean,
-        served=LATER,
-    )
-    create_namespace: bool = setting(
-        "create-namespace",
-        False,
-        "Create an Application's namespace when it is missing.",
-        boolean,
-        served=LATER,
-    )
-    allowed_namespaces: tuple[str, ...] = setting(
-        "allowed-namespaces",
-        (),
-        "Further namespaces for Applications: globs, or /regular expressions/. Empty: only our own.",
-        patterns,
-        guards=True,
-        served=LATER,
-    )
-
     # What Argo CD asks for
     resource_proxy_enabled: bool = setting(
         "resource-proxy.enable",

@@ -19,6 +19,7 @@ from argocd_agent.errors import (
     ClusterError,
     Conflict,
     DecodeError,
+    EventBlocked,
     EventDeferred,
     EventRefused,
     NotFound,
@@ -50,16 +51,24 @@ Plan = Callable[[Object | None], Action]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done. `stored` is the object as the API server has it now, None if it is gone or untouched."""
+    """What was done. `stored` is the object as the API server has it now, None if it is gone or untouched. With
+    `is_held` the deletion in `action` was not carried out: the brake keeps it."""
 
     action: Action
     stored: Object | None = None
+    is_held: bool = False
+
+
+async def always(_: Object, __: Action) -> bool:
+    """Lets every deletion pass."""
+    return True
 
 
 class Applier:
     """Writes objects of *api*. At most *limit* writes are under way at once; the next ones wait their turn.
 
-    *shown* gives an object as the watch showed it last; whoever watches tells `seen` of each change.
+    *shown* gives an object as the watch showed it last; whoever watches tells `seen` of each change. *may_delete* is
+    asked before an object is deleted that is not going already; it may raise `EventDeferred`.
     """
 
     def __init__(
@@ -69,8 +78,9 @@ class Applier:
         limit: int,
         until_gone: Callable[[str], Awaitable[None]],
         shown: Callable[[tuple[str, str]], Object | None],
+        may_delete: Callable[[Object, Action], Awaitable[bool]] = always,
     ) -> None:
-        self._cluster, self._api = cluster, api
+        self._cluster, self._api, self._may_delete = cluster, api, may_delete
         self._turn = asyncio.Semaphore(limit)
         self._until_gone, self._shown = until_gone, shown
         self._written: dict[tuple[str, str], tuple[float, Object]] = {}  # by us, when, and not shown by the watch yet
@@ -91,13 +101,13 @@ class Applier:
         for _ in range(CONFLICTS):
             action = _asked(plan, held)
             try:
-                stored = await self._carry_out(action)
-                if stored is not None:
-                    self._keep(stored)
-                return Outcome(action, stored)
+                outcome = await self._carry_out(action)
+                if outcome.stored is not None:
+                    self._keep(outcome.stored)
+                return outcome
             except NotFound as error:
                 if isinstance(action, Create | Replace):  # it is not the object that is missing: its namespace, or kind
-                    raise EventDeferred(str(error)) from error
+                    raise EventBlocked(str(error)) from error
             except (Conflict, AlreadyExists):
                 pass
             except ClusterError as error:
@@ -125,29 +135,39 @@ class Applier:
         except ClusterError as error:
             raise _verdict(error) from error
 
-    async def _carry_out(self, action: Action) -> Object | None:
+    async def _carry_out(self, action: Action) -> Outcome:
         match action:
             case Nothing() | ReportGone() | ReportNotAdopted():
-                return None
+                return Outcome(action)
             case Create(obj):
                 async with self._turn:
-                    return await self._cluster.create(self._api, obj)
+                    return Outcome(action, await self._cluster.create(self._api, obj))
             case Update(obj, then_delete):
                 async with self._turn:
                     stored = await self._cluster.update(self._api, obj)
-                if then_delete:
+                is_held = then_delete and not await self._may_delete(stored, action)
+                if then_delete and not is_held:
                     await self._delete(stored, Propagation.FOREGROUND)
-                return stored
+                return Outcome(action, stored, is_held)
             case Delete(obj, foreground):
+                if not await self._may_delete(obj, action):
+                    return Outcome(action, is_held=True)
                 await self._delete(obj, Propagation.FOREGROUND if foreground else Propagation.BACKGROUND)
-                return None
+                return Outcome(action)
             case LetGo(obj):
-                if obj.metadata.finalizers:
-                    async with self._turn:
-                        await self._cluster.update(self._api, obj.with_metadata(finalizers=None))
-                return None
+                await self._let_go(obj)
+                return Outcome(action)
             case Replace(old, new):
-                return await self._replace(old, new)
+                if not old.is_deleting and not await self._may_delete(old, action):
+                    return Outcome(action, is_held=True)
+                return Outcome(action, await self._replace(old, new))
+
+    async def _let_go(self, obj: Object) -> None:
+        if obj.metadata.finalizers:
+            async with self._turn:
+                await self._cluster.update(self._api, obj.with_metadata(finalizers=None))
+        if not obj.is_deleting:
+            await self._delete(obj, Propagation.BACKGROUND)
 
     async def _delete(self, obj: Object, propagation: Propagation) -> None:
         async with self._turn:

@@ -7,6 +7,7 @@ Checksums are computed once per version of an object. Bounded by the number of o
 
 import random
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 
 from argocd_agent.errors import DecodeError, EventDiscarded, EventRefused
 from argocd_agent.peer.link import Link, payload_of
@@ -15,6 +16,7 @@ from argocd_agent.protocol.digest import BUCKETS, DigestTree, Entry, Repairs, di
 from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.session import Input
 from argocd_agent.resources.checksum import digest_checksum
+from argocd_agent.resources.kinds import Kind
 from argocd_agent.resources.objects import Object
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
@@ -30,45 +32,49 @@ STATUS: TreeName = "status"
 VERIFY_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object of a tree: *key* names it alike on both ends, *uid* is that of its source, *parts* is what counts."""
+
+    kind: Kind
+    key: str
+    uid: str
+    object: Object
+    parts: Callable[[Object], tuple[bytes, ...]]
+
+
 class Tree:
-    """One set of objects that both ends hold.
+    """One set of objects that both ends hold. *items* yields them."""
 
-    *objects* yields them; *key* names one alike on both ends, *uid* is that of its source, *parts* is what counts.
-    """
-
-    def __init__(
-        self,
-        objects: Callable[[], Iterable[Object]],
-        key: Callable[[Object], str],
-        uid: Callable[[Object], str],
-        parts: Callable[[Object], tuple[bytes, ...]],
-    ) -> None:
-        self._objects, self._key, self._uid, self._parts = objects, key, uid, parts
+    def __init__(self, items: Callable[[], Iterable[Item]]) -> None:
+        self._items = items
         self._sums: dict[str, tuple[str, str, bytes]] = {}
 
-    def build(self) -> tuple[DigestTree, dict[str, Object]]:
-        """The tree as of now, and the objects in it by their key."""
+    def build(self) -> tuple[DigestTree, dict[str, Item]]:
+        """The tree as of now, and what is in it by key."""
         tree, held = DigestTree(), {}
         sums: dict[str, tuple[str, str, bytes]] = {}
-        for obj in self._objects():
-            key = self._key(obj)
-            known = self._sums.get(key)
+        for item in self._items():
+            obj = item.object
+            known = self._sums.get(item.key)
             if known is None or known[:2] != (obj.uid, obj.version):
-                known = (obj.uid, obj.version, self._checksum(obj))
-            sums[key], held[key] = known, obj
-            tree.set(key, self._uid(obj), known[2])
+                known = (obj.uid, obj.version, _checksum(item))
+            sums[item.key], held[item.key] = known, item
+            tree.set(item.key, item.uid, known[2])
         self._sums = sums
         return tree, held
 
-    def _checksum(self, obj: Object) -> bytes:
-        try:
-            return digest_checksum(self._parts(obj))
-        except DecodeError as error:  # one odd object must not hide the others
-            log.error("An object cannot be compared", {fields.NAME: obj.name, fields.ERROR: str(error)})
-            return b""
+
+def _checksum(item: Item) -> bytes:
+    try:
+        return digest_checksum(item.parts(item.object))
+    except (DecodeError, EventRefused) as error:  # one odd object must not hide the others
+        about = {fields.KIND: item.kind.name, fields.NAME: item.object.name, fields.ERROR: str(error)}
+        log.error("An object cannot be compared", about)
+        return b""
 
 
-Repairer = Callable[[Repairs, dict[str, Object]], None]
+Repairer = Callable[[Repairs, dict[str, Item]], None]
 
 
 class AntiEntropy:
@@ -126,6 +132,12 @@ class AntiEntropy:
             payload = Digest(tree=name, buckets=built.buckets(), principal_uid=self._principal_uid)
             self._link.put(self._link.message(Target.RESYNC, EventType.DIGEST, payload, key=f"digest/{name}"))
 
+    def tell(self) -> None:
+        """Tell the peer what we hold of its trees, unasked: it sends again what differs."""
+        if self._link.peer.can(Capability.DIGEST) and self._is_open():
+            for name, tree in self._theirs.items():
+                self._answer(name, tree.build()[0], range(BUCKETS))
+
     async def handle(self, event: Event) -> None:
         """Answer a digest, or repair after an answer. Raises `EventRefused`, `EventDiscarded`."""
         if not self._is_open():
@@ -146,11 +158,12 @@ class AntiEntropy:
         self._compared(not buckets)
         if not buckets:
             return
-        entries = tuple(DigestEntry(e.key, e.uid, e.checksum) for e in built.entries(buckets))
-        payload = DigestEntries(tree=digest.tree, buckets=tuple(buckets), entries=entries)
-        self._link.put(
-            self._link.message(Target.RESYNC, EventType.DIGEST_ENTRIES, payload, key=f"entries/{digest.tree}")
-        )
+        self._answer(digest.tree, built, buckets)
+
+    def _answer(self, name: TreeName, tree: DigestTree, buckets: Collection[int]) -> None:
+        entries = tuple(DigestEntry(e.key, e.uid, e.checksum) for e in tree.entries(buckets))
+        payload = DigestEntries(tree=name, buckets=tuple(buckets), entries=entries)
+        self._link.put(self._link.message(Target.RESYNC, EventType.DIGEST_ENTRIES, payload, key=f"entries/{name}"))
 
     def _repair(self, answer: DigestEntries) -> None:
         if answer.tree not in self._ours:

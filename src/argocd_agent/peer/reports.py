@@ -11,7 +11,7 @@ from argocd_agent.errors import ClusterError, Conflict, EventDeferred, EventRefu
 from argocd_agent.peer.kubeevents import KubeEvents
 from argocd_agent.protocol.brake import HeldDeletion
 from argocd_agent.protocol.names import CONDITION_DELETION_HELD, CONDITION_REFUSED
-from argocd_agent.resources.kinds import APPLICATION, Api
+from argocd_agent.resources.kinds import APPLICATION, Api, Kind
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.report import refusal_sentence, with_deletion_held, with_refusal
 from argocd_agent.telemetry import fields
@@ -33,19 +33,21 @@ class Reports:
     def __init__(self, cluster: Cluster, events: KubeEvents) -> None:
         self._cluster, self._events = cluster, events
 
-    async def refused(self, api: Api, kind_name: str, namespace: str, name: str, reporter: str, message: str) -> None:
+    async def refused(self, kind: Kind, namespace: str, name: str, reporter: str, message: str) -> None:
         """*reporter* (an agent, or `THE_PRINCIPAL`) could not apply the object; with an empty *message* it now can.
 
         Raises `EventDeferred` where that cannot be written now, `EventRefused` where it can never be.
         """
         try:
-            held = await self._change(api, namespace, name, lambda obj: with_refusal(obj, kind_name, reporter, message))
+            held = await self._change(
+                kind.api, namespace, name, lambda obj: with_refusal(obj, kind.name, reporter, message)
+            )
         except ClusterError as error:
             if error.retryable or isinstance(error, Conflict | Unauthorized):
                 raise EventDeferred(str(error)) from error
             raise EventRefused(str(error)) from error
         if held is not None and message:
-            await self._events.record(api, held, CONDITION_REFUSED, refusal_sentence(kind_name, reporter, message))
+            await self._events.record(kind.api, held, CONDITION_REFUSED, refusal_sentence(kind.name, reporter, message))
 
     async def deletion_held(self, held: HeldDeletion, is_held: bool) -> None:
         """Show on an Application that its deletion is held, or no longer; a failure is logged. Other kinds have no

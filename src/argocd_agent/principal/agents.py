@@ -5,26 +5,32 @@ here waits: `join` decides and returns what is left to be done.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from argocd_agent.peer.link import Link
 from argocd_agent.peer.reconcile import AntiEntropy
+from argocd_agent.peer.resync import MirrorEnd, SourceEnd
 from argocd_agent.peer.session import Session
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.session import Takeover, Takeovers
+from argocd_agent.transport.gate import Identity
 from argocd_agent.transport.stream import EventStream
 
 
 @dataclass(slots=True)
 class Agent:
-    """One agent, connected or not."""
+    """One agent, connected or not. *source* and *mirror* are the hub's ends of comparing with it: one for what is the
+    hub's, one for what is the agent's. *home* is the namespace that it lives in, empty while that is not known."""
 
     name: AgentName
     mode: Mode
     link: Link
     entropy: AntiEntropy
+    source: SourceEnd
+    mirror: MirrorEnd
+    home: str = ""
     stream: EventStream | None = None
     epoch: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,11 +44,16 @@ class Agent:
 
 
 class Agents:
-    """The agents of this process, by name. Bounded by the number of registered agents."""
+    """The agents of this process, by name. Bounded by the number of agents that have an identity.
 
-    def __init__(self, new: Callable[[AgentName, Mode], Agent]) -> None:
-        self._new = new
+    *told* hears of an agent that turns out to own its objects, or not to. Modes are remembered from earlier lives, so
+    that the hub knows whose an object is before its agent is back.
+    """
+
+    def __init__(self, new: Callable[[AgentName, Mode], Agent], told: Callable[[AgentName], None]) -> None:
+        self._new, self._told = new, told
         self._agents: dict[AgentName, Agent] = {}
+        self._modes: dict[AgentName, Mode] = {}
         self._takeovers = Takeovers()
 
     def __iter__(self) -> Iterator[Agent]:
@@ -52,20 +63,39 @@ class Agents:
         """The agent, if it has ever been here."""
         return self._agents.get(name)
 
-    def join(self, name: AgentName, mode: Mode, stream: EventStream, now: float) -> tuple[Agent, Takeover]:
-        """A new stream of *name*: the agent, and what is to become of this stream and of the one before."""
-        return self.known(name, mode), self._takeovers.joined(name, stream.address, now)
+    def is_autonomous(self, name: AgentName) -> bool:
+        """Whether the agent owns its objects, as far as is known."""
+        return self._modes.get(name) is Mode.AUTONOMOUS
 
-    def known(self, name: AgentName, mode: Mode) -> Agent:
+    def remember(self, modes: Mapping[AgentName, Mode]) -> None:
+        """What was known in an earlier life. What is known by now counts more."""
+        for name, mode in modes.items():
+            if name not in self._modes:
+                self._learn(name, mode)
+
+    def join(self, identity: Identity, stream: EventStream, now: float) -> tuple[Agent, Takeover]:
+        """A new stream of an agent: the agent, and what is to become of this stream and of the one before."""
+        return self.known(identity), self._takeovers.joined(identity.agent, stream.address, now)
+
+    def known(self, identity: Identity) -> Agent:
         """The agent, made known if it has never been here."""
-        known = self._agents.get(name)
-        if known is None:
-            known = self._agents[name] = self._new(name, mode)
-        elif known.mode is not mode:  # what was owed to it in the other mode must not reach it
+        name, mode = identity.agent, identity.mode
+        agent = self._agents.get(name)
+        if agent is None:
+            agent = self._agents[name] = self._new(name, mode)
+        elif agent.mode is not mode:  # what was owed to it in the other mode must not reach it
             new = self._agents[name] = self._new(name, mode)
-            new.stream, new.session, new.ended, new.epoch = known.stream, known.session, known.ended, known.epoch
-            known = new
-        return known
+            new.stream, new.session, new.ended, new.epoch = agent.stream, agent.session, agent.ended, agent.epoch
+            agent = new
+        agent.home = identity.namespace or agent.home
+        self._learn(name, mode)
+        return agent
+
+    def _learn(self, name: AgentName, mode: Mode) -> None:
+        was_autonomous = self.is_autonomous(name)
+        self._modes[name] = mode
+        if self.is_autonomous(name) != was_autonomous:
+            self._told(name)
 
     def leave(self, agent: Agent, stream: EventStream) -> None:
         """The session of *stream* has ended."""

@@ -61,6 +61,13 @@ class PrincipalConfig(RegistrationConfig):
         short="-n",
         check=not_empty,
     )
+    destination_based_mapping: bool = setting(
+        "destination-based-mapping",
+        False,
+        "An Application belongs to the agent named in spec.destination.name "
+        "instead of the one named like its namespace. Must be the same on all agents.",
+        boolean,
+    )
     allowed_namespaces: tuple[str, ...] = setting(
         "allowed-namespaces",
         (),

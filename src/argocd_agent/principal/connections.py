@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Callable
 
 from argocd_agent.backends.ports import Cluster
-from argocd_agent.codec import encode
-from argocd_agent.errors import ClusterError, NotFound
+from argocd_agent.codec import decode_any, encode
+from argocd_agent.errors import ClusterError, DecodeError, NotFound
 from argocd_agent.peer.observe import pause
 from argocd_agent.protocol.backoff import Backoff
 from argocd_agent.protocol.events import AgentName
+from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import CONFIGMAP_CONNECTIONS
 from argocd_agent.resources.kinds import CONFIGMAPS
-from argocd_agent.resources.objects import Metadata, new_object
+from argocd_agent.resources.objects import Metadata, Object, new_object
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
 
@@ -34,13 +35,22 @@ class Connections:
         self._is_first = True
         self._wake = asyncio.Event()
 
-    def connected(self, agent: AgentName, address: str) -> None:
-        """*agent* is here now."""
-        self._note(agent, status="connected", address=address)
+    async def modes(self) -> dict[AgentName, Mode]:
+        """The modes of the agents that were here in an earlier life, as far as they can be read. Raises
+        `ClusterError`."""
+        try:
+            found = await self._cluster.get(CONFIGMAPS, self._namespace, CONFIGMAP_CONNECTIONS)
+        except NotFound:
+            return {}
+        return {AgentName(name): mode for name, text in _data(found).items() if (mode := _mode(text)) is not None}
 
-    def disconnected(self, agent: AgentName, reason: str) -> None:
+    def connected(self, agent: AgentName, mode: Mode, address: str) -> None:
+        """*agent* is here now."""
+        self._note(agent, status="connected", mode=mode.value, address=address)
+
+    def disconnected(self, agent: AgentName, mode: Mode, reason: str) -> None:
         """*agent* has gone."""
-        self._note(agent, status="disconnected", reason=reason)
+        self._note(agent, status="disconnected", mode=mode.value, reason=reason)
 
     def forgotten(self, agent: AgentName) -> None:
         """*agent* is no longer registered."""
@@ -81,8 +91,7 @@ class Connections:
             metadata = Metadata(name=CONFIGMAP_CONNECTIONS, namespace=self._namespace)
             await self._cluster.create(CONFIGMAPS, new_object(CONFIGMAPS, metadata, data=data))
             return
-        held = found.look("data")
-        before: dict[str, str] = held if isinstance(held, dict) else {}
+        before = _data(found)
         merged: dict[str, str | None] = {
             **self._orphaned(before),
             **{str(agent): text for agent, text in changes.items()},
@@ -94,6 +103,24 @@ class Connections:
     def _orphaned(self, before: dict[str, str]) -> dict[str, str]:
         """*before*, where who was connected to a process that is no more is not connected."""
         if self._is_first:
-            gone = encode({"status": "disconnected", "reason": "the principal was restarted", "since": self._now()})
-            return {name: gone.decode() if '"connected"' in text else text for name, text in before.items()}
+            return {name: self._gone(text) if '"connected"' in text else text for name, text in before.items()}
         return before
+
+    def _gone(self, text: str) -> str:
+        gone = {"status": "disconnected", "reason": "the principal was restarted", "since": self._now()}
+        mode = _mode(text)
+        return encode(gone if mode is None else {**gone, "mode": mode.value}).decode()
+
+
+def _data(config_map: Object) -> dict[str, str]:
+    data = config_map.look("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _mode(text: str) -> Mode | None:
+    try:
+        facts = decode_any(text, CONFIGMAP_CONNECTIONS)
+    except DecodeError:  # somebody else's words
+        return None
+    mode = facts.get("mode") if isinstance(facts, dict) else None
+    return Mode(mode) if mode in tuple(Mode) else None

@@ -17,7 +17,7 @@ from argocd_agent.principal.auth.methods import AuthMethod, parse_method
 from argocd_agent.principal.blocklist import Blocklist
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.principal.gatekeeper import Gatekeeper
-from argocd_agent.principal.hub import APPS, CLUSTERS, Hub
+from argocd_agent.principal.hub import HUB_PARTS, Hub
 from argocd_agent.principal.identity import principal_uid
 from argocd_agent.principal.keys import Keys
 from argocd_agent.principal.registration import NoRegistration, Registration
@@ -39,7 +39,7 @@ REGISTRATION = "certificate of self-registered clusters"
 async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
     """Serve until *stop* is set. Raises `ConfigError` for what cannot work and will not heal by itself."""
     _method(config, is_blocked=lambda _: False)  # what is wrong with --auth is said before anything is started
-    health = Health((IDENTITY, APPS, CLUSTERS, BLOCKLIST, LISTENER))
+    health = Health((IDENTITY, *HUB_PARTS, BLOCKLIST, LISTENER))
     metrics, registry = principal_metrics(__version__) if config.metrics_port else (NO_PRINCIPAL_METRICS, None)
     async with cluster_of(config) as cluster:
         keys = Keys(config, cluster, health)
@@ -102,7 +102,7 @@ def _registration(
     return Registration(
         cluster,
         config.namespace,
-        hub.secrets.objects,
+        hub.watches.clusters.objects,
         keys,
         address=show_address(config.resource_proxy_address),
         certificate=config.self_registration_client_cert_secret,

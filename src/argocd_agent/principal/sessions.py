@@ -38,7 +38,7 @@ class Sessions:
     async def serve(self, identity: Identity, stream: EventStream) -> None:
         """Drive *stream* until it ends. Raises `PeerUnavailable` for a stream that is not accepted."""
         clock = asyncio.get_running_loop().time
-        agent, takeover = self.agents.join(identity.agent, identity.mode, stream, clock())
+        agent, takeover = self.agents.join(identity, stream, clock())
         if takeover.decision is Decision.HOLD:
             log.error(takeover.message, {fields.AGENT: identity.agent, fields.ADDRESS: stream.address})
             await _hold(stream)
@@ -69,7 +69,7 @@ class Sessions:
         if event.target is not Target.APPLICATION:
             return False
         try:
-            await self.inbound.handle(self.agents.known(identity.agent, identity.mode), event)
+            await self.inbound.handle(self.agents.known(identity), event)
         except EventError as error:
             log.warning("A pushed event was not carried out", {fields.AGENT: identity.agent, fields.ERROR: str(error)})
             return False
@@ -91,7 +91,7 @@ class Sessions:
         if not self.is_registered(agent.name):
             log.warning("The agent has no cluster Secret on the hub: it is sent nothing until there is one", about)
         self.metrics.agent_connected(agent.name)
-        self.connections.connected(agent.name, stream.address)
+        self.connections.connected(agent.name, agent.mode, stream.address)
         reason = "the principal is stopping"
         try:
             reason = await session.run()
@@ -99,7 +99,7 @@ class Sessions:
             self.metrics.agent_disconnected(agent.name)
             agent.session = None
             if agent.stream is stream and self.agents.get(agent.name) is agent:
-                self.connections.disconnected(agent.name, reason)
+                self.connections.disconnected(agent.name, agent.mode, reason)
             log.info("An agent disconnected", about | {fields.REASON: reason})
 
     def _watchers(self, agent: Agent) -> Watchers:

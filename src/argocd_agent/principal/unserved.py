@@ -27,7 +27,7 @@ REDIS_CA_SECRET = "argocd-redis-tls"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrincipalUnserved(ProgramConfig):
-    """WebSocket, other mapping, resource proxy, Redis proxy, HA."""
+    """WebSocket, resource proxy, Redis proxy, HA."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -37,14 +37,6 @@ class PrincipalUnserved(ProgramConfig):
         served=LATER,
         flag="--enable-websocket",
         variable="ENABLE_WEBSOCKET",
-    )
-    destination_based_mapping: bool = setting(
-        "destination-based-mapping",
-        False,
-        "An Application belongs to the agent named in spec.destination.name "
-        "instead of the one named like its namespace. Must be the same on all agents.",
-        boolean,
-        served=LATER,
     )
 
     # Resource proxy

@@ -40,6 +40,8 @@ _SORTS: dict[str, str] = {
     EventType.SPEC_UPDATE: _SPEC,
     EventType.STATUS_UPDATE: "status",
     EventType.CLUSTER_CACHE_INFO_UPDATE: "cache info",
+    EventType.HELD: "held deletions",
+    EventType.HELD_ORDER: "held order",
     EventType.REQUEST_SYNCED_RESOURCE_LIST: "list request",
     EventType.REQUEST_RESOURCE_RESYNC: "resync request",
     EventType.DIGEST: "digest",

@@ -55,7 +55,7 @@ DIGESTS: dict[tuple[Role, Mode], tuple[Opening, ...]] = {
     (Role.PRINCIPAL, Mode.MANAGED): (Opening.SPEC_DIGEST,),
     (Role.AGENT, Mode.MANAGED): (Opening.STATUS_DIGEST,),
     (Role.PRINCIPAL, Mode.AUTONOMOUS): (),
-    (Role.AGENT, Mode.AUTONOMOUS): (Opening.SPEC_DIGEST, Opening.STATUS_DIGEST),
+    (Role.AGENT, Mode.AUTONOMOUS): (Opening.SPEC_DIGEST,),  # with the statuses in it: they are the source's, too
 }
 
 # Which end a message is for: True for the source, False for its peer.
@@ -193,6 +193,8 @@ def update_request(held: Held, at: Surroundings) -> UpdateRequest:
 
 def place_of_synced(message: SyncedResource, at: Surroundings) -> tuple[str, str]:
     """Namespace and name under which the peer would hold what *message* is about."""
+    if message.kind == APPPROJECT and at.role is Role.PRINCIPAL:
+        return at.home, f"{at.agent}-{message.name}"
     if message.kind != APPLICATION:
         return at.home, message.name
     if at.role is Role.PRINCIPAL:

@@ -200,9 +200,7 @@ def status_parts(obj: Object) -> tuple[bytes, ...]:
 
 def mirror(incoming: Object, namespace: str) -> Object:
     """What an agent creates from *incoming*: another object, in *namespace*, for the cluster it is in."""
-    annotations = shared_annotations(incoming)
-    if refresh := incoming.annotations.get(ANNOTATION_REFRESH):
-        annotations[ANNOTATION_REFRESH] = refresh
+    annotations = shared_annotations(incoming) | _taken_over(incoming)
     metadata = Metadata(
         name=incoming.name,
         namespace=namespace,
@@ -224,9 +222,7 @@ def mirror_updated(held: Object, incoming: Object) -> Object:
     A refresh that the spoke's controller has yet to see stays. An operation is taken over unless the running one is
     being terminated.
     """
-    annotations = shared_annotations(incoming)
-    if refresh := incoming.annotations.get(ANNOTATION_REFRESH):
-        annotations[ANNOTATION_REFRESH] = refresh
+    annotations = shared_annotations(incoming) | _taken_over(incoming)
     annotations |= {name: held.annotations[name] for name in _OF_THE_SPOKE if name in held.annotations}
     spec = spoke_spec(incoming)
     changes: dict[str, bytes | None] = {}
@@ -252,6 +248,12 @@ def updated_finalizers(held: Object, incoming: Object) -> tuple[str, ...]:
     if held.is_deleting:
         wanted = tuple(name for name in wanted if name in present)
     return wanted + tuple(name for name in present if name in _OF_THE_COLLECTOR)
+
+
+def _taken_over(incoming: Object) -> dict[str, str]:
+    """The annotations of one side that a mirror takes over: a refresh, and what says that it lives elsewhere here."""
+    names = (ANNOTATION_REFRESH, ANNOTATION_NAMESPACE_REMAPPED)
+    return {name: incoming.annotations[name] for name in names if incoming.annotations.get(name)}
 
 
 def source_updated(held: Object, incoming: Object, *, keep_operation: bool) -> Object:

@@ -104,8 +104,8 @@ def digest_parts(obj: Object, agent: AgentName, *, is_source: bool) -> tuple[byt
 
     The agent (*is_source*) takes its Application as the hub would hold it, the hub its copy as it is stored. Of the
     destination only the namespace counts, since the agent does not know what the hub calls its cluster. What the hub
-    would refuse has a digest that no copy has: it differs, is sent again and is refused again, for all to see. An
-    operation counts, so a mirror just created differs from a source that has one until its first update.
+    would refuse has a digest that no copy has: it differs, is sent again and is refused again, for all to see.
+    Operation and refresh do not count: on the hub they may be a user's wish that the spoke has yet to hear of.
     """
     if is_source:
         try:
@@ -121,8 +121,6 @@ def digest_parts(obj: Object, agent: AgentName, *, is_source: bool) -> tuple[byt
         encode(sorted(shared_annotations(obj).items())),
         encode(sorted(shared_finalizers(obj))),
         canonical(_status_without(obj, _OURS)),
-        canonical(obj.fields.get("operation", b"null")),
-        encode(obj.annotations.get(ANNOTATION_REFRESH) or None),
     )
 
 

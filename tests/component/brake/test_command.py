@@ -16,6 +16,7 @@ from argocd_agent.errors import ConfigError
 from argocd_agent.principal.heldfile import data_of
 from argocd_agent.protocol.brake import Order
 from argocd_agent.protocol.events import AgentName
+from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import CONFIGMAP_HELD_DELETIONS
 from argocd_agent.resources.kinds import CONFIGMAPS, NAMESPACES
 from argocd_agent.resources.objects import Metadata, new_object
@@ -93,7 +94,7 @@ async def test_an_agent_that_holds_nothing_needs_no_order() -> None:
 async def test_an_agent_that_is_away_obeys_when_it_is_back() -> None:
     async with a_hub("one") as hub:
         await hub.says("one", 3)
-        hub.connections.disconnected(AgentName("one"), "cut")
+        hub.connections.disconnected(AgentName("one"), Mode.MANAGED, "cut")
         await passing(2)
 
         with pytest.raises(ConfigError, match=f"agent one is not connected since {SINCE}: the order to discard stands"):
@@ -108,7 +109,7 @@ async def test_an_agent_that_is_away_obeys_when_it_is_back() -> None:
 async def test_an_agent_that_is_not_done_in_time_goes_on_obeying() -> None:
     async with a_hub("one") as hub:
         await hub.says("one", 3)
-        hub.connections.connected(AgentName("one"), "10.0.0.1")
+        hub.connections.connected(AgentName("one"), Mode.MANAGED, "10.0.0.1")
         await passing(2)
 
         with pytest.raises(

@@ -11,7 +11,17 @@ from argocd_agent.peer.kubeevents import MAX_KNOWN, MAX_MESSAGE, QUIET_SECONDS, 
 from argocd_agent.peer.reports import CONFLICTS, DELETION_HELD, Reports
 from argocd_agent.protocol.brake import HeldDeletion, How
 from argocd_agent.protocol.names import ANNOTATION_REFUSED, CONDITION_DELETION_HELD
-from argocd_agent.resources.kinds import APPLICATIONS, APPPROJECTS, CONFIGMAPS, EVENTS, NAMESPACES, Api
+from argocd_agent.resources.kinds import (
+    APPLICATION,
+    APPLICATIONS,
+    APPPROJECT,
+    APPPROJECTS,
+    CONFIGMAPS,
+    EVENTS,
+    NAMESPACES,
+    Api,
+    Kind,
+)
 from argocd_agent.resources.objects import Metadata, Object, new_object
 from tests.support.objects import an_application
 from tests.support.world import HOME, fresh
@@ -63,21 +73,21 @@ def a_held(kind: str = "Application", name: str = "guestbook") -> HeldDeletion:
 
 
 @pytest.mark.parametrize(
-    ("api", "kind", "name"), [(APPLICATIONS, "Application", "guestbook"), (APPPROJECTS, "AppProject", "team")]
+    ("api", "kind", "name"), [(APPLICATIONS, APPLICATION, "guestbook"), (APPPROJECTS, APPPROJECT, "team")]
 )
-async def test_a_refusal_is_on_the_object_and_in_an_event_and_heals(api: Api, kind: str, name: str) -> None:
+async def test_a_refusal_is_on_the_object_and_in_an_event_and_heals(api: Api, kind: Kind, name: str) -> None:
     cluster = await a_cluster(Conflict("changed"), Conflict("changed"))
     reports = Reports(cluster, KubeEvents(cluster, "argocd-agent", Clock()))
 
-    await reports.refused(api, kind, HOME, name, "agent-1", "too large")
+    await reports.refused(kind, HOME, name, "agent-1", "too large")
     refused = await cluster.get(api, HOME, name)
-    await reports.refused(api, kind, HOME, name, "agent-1", "")
+    await reports.refused(kind, HOME, name, "agent-1", "")
     healed = await cluster.get(api, HOME, name)
 
     assert b"too large" in refused.encode()
     assert b"too large" not in healed.encode()
     [event] = await events_of(cluster)
-    assert event["message"] == f"Agent agent-1 cannot apply this {kind}: too large"
+    assert event["message"] == f"Agent agent-1 cannot apply this {kind.name}: too large"
     assert (event["type"], event["reason"], event["involvedObject"]["uid"]) == ("Warning", "AgentRefused", refused.uid)
 
 
@@ -86,7 +96,7 @@ async def test_the_same_refusal_again_is_no_write() -> None:
     reports = Reports(cluster, KubeEvents(cluster, "argocd-agent", Clock()))
 
     for _ in range(50):
-        await reports.refused(APPPROJECTS, "AppProject", HOME, "team", "agent-1", "too large")
+        await reports.refused(APPPROJECT, HOME, "team", "agent-1", "too large")
 
     assert cluster.updates == 1
     assert [event["count"] for event in await events_of(cluster)] == [1]
@@ -95,7 +105,7 @@ async def test_the_same_refusal_again_is_no_write() -> None:
 async def test_a_refusal_of_what_is_gone_is_nothing() -> None:
     cluster = await a_cluster()
 
-    await Reports(cluster, KubeEvents(cluster, "a", Clock())).refused(APPPROJECTS, "AppProject", HOME, "no", "a", "m")
+    await Reports(cluster, KubeEvents(cluster, "a", Clock())).refused(APPPROJECT, HOME, "no", "a", "m")
 
     assert await events_of(cluster) == []
 
@@ -115,7 +125,7 @@ async def test_a_report_that_cannot_be_written_is_the_events_failure(
     reports = Reports(cluster, KubeEvents(cluster, "a", Clock()))
 
     with pytest.raises(expected):
-        await reports.refused(APPPROJECTS, "AppProject", HOME, "team", "agent-1", "m")
+        await reports.refused(APPPROJECT, HOME, "team", "agent-1", "m")
 
     assert ANNOTATION_REFUSED not in (await cluster.get(APPPROJECTS, HOME, "team")).annotations
 

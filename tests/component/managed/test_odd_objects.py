@@ -3,14 +3,16 @@
 import dataclasses
 
 from argocd_agent.codec import encode
-from argocd_agent.peer.reconcile import Tree
+from argocd_agent.peer.reconcile import Item, Tree
+from argocd_agent.principal.senders import ApplicationSender
 from argocd_agent.protocol.events import AgentName, Event, EventType
 from argocd_agent.protocol.names import CONDITION_AGENT_ERROR
 from argocd_agent.resources import application
+from argocd_agent.resources.kinds import APPLICATION
 from argocd_agent.resources.objects import Metadata, Object
 from tests.support.builders import an_event
 from tests.support.objects import an_application
-from tests.support.world import HOME, REFERENCE_AGENT, World, a_world, passing
+from tests.support.world import HOME, HUB_UID, REFERENCE_AGENT, World, a_world, passing
 
 SYNCED = {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}
 ODD_SPEC = b'{"source":{"number":1e999}}'  # JSON that no number of ours can hold
@@ -34,7 +36,7 @@ async def test_an_odd_specification_ends_only_its_event() -> None:
         assert agent is not None
         odd = Object(Metadata(name="odd", namespace="agent-1", uid="uid-odd", resource_version="1"), {"spec": ODD_SPEC})
 
-        world.hub.outbound.create(agent.link, odd)
+        ApplicationSender(HUB_UID, lambda _: None).create(agent.link, odd)
         await passing(3.0)
         await world.hub_side().create(an_application("good"))
         await passing(0.5)
@@ -62,14 +64,13 @@ async def test_an_odd_status_ends_only_its_event() -> None:
         assert (await world.hub_side().expect("good")).look("status") == SYNCED
 
 
+def parts(obj: Object) -> tuple[bytes, ...]:
+    return application.digest_parts(obj, is_source=True)
+
+
 def test_an_odd_object_hides_no_other_from_comparison() -> None:
     objects = [an_application("odd").with_fields({"spec": ODD_SPEC}), an_application("good")]
-    tree = Tree(
-        lambda: objects,
-        key=lambda obj: obj.name,
-        uid=lambda obj: obj.uid,
-        parts=lambda obj: application.digest_parts(obj, is_source=True),
-    )
+    tree = Tree(lambda: [Item(APPLICATION, obj.name, obj.uid, obj, parts) for obj in objects])
 
     built, held = tree.build()
 

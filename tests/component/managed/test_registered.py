@@ -217,7 +217,7 @@ async def test_connections_that_may_not_be_written_down_are_tried_once_a_minute(
     connections = Connections(cluster, HOME, now=lambda: "2026-01-01T00:00:00Z")
     task = asyncio.create_task(connections.run())
 
-    connections.connected(NAME, "192.0.2.1:4711")
+    connections.connected(NAME, Mode.MANAGED, "192.0.2.1:4711")
     await passing(3600.0)
 
     assert 60 <= cluster.asked <= 70

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from argocd_agent.agent.drift import Drift
-from argocd_agent.agent.mirrors import Key, Mirrors
 from argocd_agent.backends.embedded import open_memory
 from argocd_agent.backends.ports import Scope
 from argocd_agent.peer.apply import Applier
+from argocd_agent.peer.mirroring import Copies, Mirroring
+from argocd_agent.peer.mirrors import Key
 from argocd_agent.peer.observe import Observer
 from argocd_agent.protocol.names import ANNOTATION_NEXT_OPERATION
-from argocd_agent.resources.kinds import APPLICATIONS
+from argocd_agent.resources import copies
+from argocd_agent.resources.kinds import APPLICATION, APPLICATIONS
 from argocd_agent.resources.objects import Object
-from argocd_agent.resources.policy import Recreate
 from tests.component.managed.unruly import Unruly, unruly_spoke
 from tests.support.objects import a_mirror, an_application, at_path, path_of
 from tests.support.world import HOME, a_world, passing
@@ -38,14 +38,16 @@ async def paths_seen(spoke: Unruly) -> AsyncIterator[list[str]]:
 
 
 @contextlib.asynccontextmanager
-async def a_drift(mirrors: Mirrors, held: dict[Key, Object]) -> AsyncIterator[tuple[Drift, asyncio.Task[None]]]:
-    """Repairs of *mirrors* on a spoke that shows *held*, and the task that makes them."""
+async def a_mirroring(held: dict[Key, Object]) -> AsyncIterator[tuple[Mirroring, asyncio.Task[None]]]:
+    """The mirrors of a spoke that shows *held*, and the task that puts them right."""
     applier = Applier(open_memory(), APPLICATIONS, 8, until_gone=_never_gone, shown=held.get)
     clock = asyncio.get_running_loop().time
-    drift = Drift(applier, mirrors, held, Recreate.IGNORE, clock, made_again=lambda _: None)
-    task = asyncio.create_task(drift.run())
+    row = copies.APPLICATIONS
+    kept = Copies(APPLICATION, row.content, row.with_content)
+    mirroring = Mirroring(kept, applier, held, clock, is_settled=lambda: True)
+    task = asyncio.create_task(mirroring.run())
     await passing(0.1)
-    yield drift, task
+    yield mirroring, task
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -142,15 +144,15 @@ async def test_an_odd_next_operation_ends_nothing_and_hides_no_drift(annotation:
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_mirror_that_goes_while_its_repair_begins_ends_nothing(turns: int) -> None:
-    mirror, mirrors = a_mirror(), Mirrors()
-    mirrors.adopt(mirror)
-    async with a_drift(mirrors, {mirror.key: mirror}) as (drift, task):
+    mirror = a_mirror()
+    async with a_mirroring({mirror.key: mirror}) as (mirroring, task):
+        mirroring.mirrors.adopt(mirror)
 
         def change_and_go() -> None:
-            drift.check(mirror.key, mirror)
-            mirrors.expect(mirror.key, None)
+            mirroring.check(mirror)
+            mirroring.mirrors.expect(mirror.key, None)
 
-        drift.check(mirror.key, mirror)
+        mirroring.check(mirror)
         after(turns, change_and_go)
         await passing(5.0)
 
@@ -158,16 +160,15 @@ async def test_a_mirror_that_goes_while_its_repair_begins_ends_nothing(turns: in
 
 
 async def test_names_that_drifted_once_are_forgotten() -> None:
-    mirrors: Mirrors = Mirrors()
     held: dict[Key, Object] = {}
-    async with a_drift(mirrors, held) as (drift, _):
+    async with a_mirroring(held) as (mirroring, _):
         for number in range(1500):
             mirror = a_mirror(f"preview-{number}")
-            mirrors.adopt(mirror)
+            mirroring.mirrors.adopt(mirror)
             held[mirror.key] = mirror
-            drift.check(mirror.key, mirror)
+            mirroring.check(mirror)
             await passing(2.0)
-            mirrors.expect(mirror.key, None)
+            mirroring.mirrors.expect(mirror.key, None)
             del held[mirror.key]
 
         remembered = [one for one in gc.get_objects() if type(one) is Object and one.name.startswith("preview-")]

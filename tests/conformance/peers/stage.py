@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
+from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.backends.embedded import EmbeddedCluster, open_memory
 from argocd_agent.errors import TransportError
 from argocd_agent.protocol.events import AgentName
@@ -109,7 +110,7 @@ class Stage:
 
     async def _serve(self, stream: EventStream) -> None:
         if self.role is Role.AGENT:
-            self.world.endings.append(await self.world.spokes[self.name].serve(stream))
+            self.world.endings.append(await self.world.spokes[self.name].serve(stream, HubLogin(self.name, HOME)))
             return
         assert self.world.hub is not None, "start first"
         try:

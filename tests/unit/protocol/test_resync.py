@@ -58,11 +58,13 @@ def test_between_ours_each_tree_is_announced_by_one_end_on_every_connect(mode: M
     for is_first in (True, False):
         announced = [opening for role in Role for opening in openings(role, mode, is_first, OURS)]
 
-        assert sorted(announced) == [Opening.SPEC_DIGEST, Opening.STATUS_DIGEST]
+        assert len(announced) == len(set(announced)) == (2 if mode is Mode.MANAGED else 1)
 
 
 def test_statuses_are_announced_by_the_agent() -> None:
-    assert all(Opening.STATUS_DIGEST in openings(Role.AGENT, mode, False, OURS) for mode in Mode)
+    assert Opening.STATUS_DIGEST in openings(Role.AGENT, Mode.MANAGED, False, OURS)
+    # An autonomous agent is the source of both: they are one tree.
+    assert openings(Role.AGENT, Mode.AUTONOMOUS, False, OURS) == (Opening.SPEC_DIGEST,)
 
 
 def test_each_message_is_for_one_end_in_each_mode() -> None:

@@ -15,6 +15,7 @@ from argocd_agent.protocol.names import (
     CONDITION_AGENT_ERROR,
     CONDITION_REFUSED,
 )
+from argocd_agent.resources import copies
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import (
     Action,
@@ -40,7 +41,7 @@ def from_hub(**more: object) -> Object:
 
 def planned(kind: str, incoming: Object, held: Object | None, **policies: object) -> Action:
     settings = Policies(**policies)  # type: ignore[arg-type] # a test's own words
-    return for_mirror(Incoming(kind, incoming, "hub-1"), held, "argocd", settings)
+    return for_mirror(copies.APPLICATIONS, Incoming(kind, incoming, "hub-1"), held, "argocd", settings)
 
 
 @pytest.mark.feature("A-32")

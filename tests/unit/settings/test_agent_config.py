@@ -23,7 +23,6 @@ def configured(**flags: str) -> AgentConfig:
         ({"server_port": "0"}, "No remote specified"),
         ({"server_port": "70000"}, "--server-port: 70000 is not a port"),
         ({"agent_mode": "both"}, "--agent-mode: 'both' is not managed or autonomous"),
-        ({"agent_mode": "autonomous"}, "--agent-mode: autonomous is not served by this version: expected managed"),
         (
             {"agent_mode": "autonomous", "destination_based_mapping": "true"},
             "cannot be used with --agent-mode",
@@ -77,9 +76,8 @@ def test_defaults_are_the_references() -> None:
     assert (config.source_uid_mismatch_policy, config.adoption_policy) == ("recreate", "always")
 
 
-def test_mode_is_autonomous_unless_said_and_that_is_refused_for_now() -> None:
-    with pytest.raises(ConfigError, match="autonomous is not served by this version"):
-        AgentConfig(server_address="hub", creds=Method("mtls", "any"))
+def test_mode_is_autonomous_unless_said() -> None:
+    assert AgentConfig(server_address="hub", creds=Method("mtls", "any")).mode is Mode.AUTONOMOUS
 
 
 @pytest.mark.feature("A-10", "C-57")
@@ -90,11 +88,9 @@ def test_tls_floor_is_1_3_unless_lowered() -> None:
 
 
 def test_all_that_is_not_served_is_named_in_one_warning() -> None:
-    config = configured(destination_based_mapping="true", create_namespace="true", otlp_address="c:4317")
+    config = configured(enable_websocket="true", otlp_address="c:4317")
 
-    assert notices(config) == (
-        "not served by this version, and ignored: --otlp-address, --destination-based-mapping, --create-namespace",
-    )
+    assert notices(config) == ("not served by this version, and ignored: --otlp-address, --enable-websocket",)
 
 
 def test_insecure_settings_are_warned_of() -> None:

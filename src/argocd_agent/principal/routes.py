@@ -1,0 +1,111 @@
+"""Where the hub's own objects go: for each kind, who is to have an object, and which edition of it.
+
+Applications by the mapping; projects to the managed agents that their destinations and source namespaces name;
+repositories to whoever has their project; GPG keys to every managed agent. Source: docs/protocol, "routing" to "keys".
+"""
+
+from collections.abc import Callable, Collection
+
+from argocd_agent.protocol.events import AgentName
+from argocd_agent.resources import application, appproject
+from argocd_agent.resources.copies import plain_parts, project_of
+from argocd_agent.resources.kinds import APPLICATION, APPPROJECT, GPGKEY, REPOSITORY, Kind
+from argocd_agent.resources.mapping import HubMapping
+from argocd_agent.resources.objects import Object
+from argocd_agent.resources.scope import admits
+
+Managed = Callable[[], Collection[AgentName]]
+"""The managed agents that are registered and have been here."""
+
+
+class ApplicationRoute:
+    """To the agent of the Application, if it is in one of the *allowed* namespaces. Those of autonomous agents are
+    nobody's: they come from there."""
+
+    kind: Kind = APPLICATION
+
+    def __init__(self, mapping: HubMapping, allowed: tuple[str, ...]) -> None:
+        self._mapping, self._allowed = mapping, allowed
+
+    def audience(self, obj: Object) -> Collection[AgentName]:
+        if self._mapping.is_view(obj) or not admits(obj, self._allowed, self._mapping):
+            return ()
+        name = self._mapping.agent_of(obj)
+        return () if name is None else (name,)
+
+    def edition(self, obj: Object, agent: AgentName) -> Object:
+        return obj
+
+    def key(self, obj: Object) -> str:
+        return self._mapping.digest_key(self.kind, obj)
+
+    def parts(self, edition: Object) -> tuple[bytes, ...]:
+        return application.digest_parts(edition, is_source=True)
+
+
+class ProjectRoute:
+    """To the managed agents that the project names."""
+
+    kind: Kind = APPPROJECT
+
+    def __init__(self, mapping: HubMapping, managed: Managed) -> None:
+        self._mapping, self._managed = mapping, managed
+
+    def audience(self, obj: Object) -> Collection[AgentName]:
+        if appproject.owner_of(obj, self._mapping.is_autonomous) is not None:
+            return ()
+        by_destination = self._mapping.by_destination
+        return [
+            agent for agent in self._managed() if appproject.is_for_agent(obj, agent, by_destination=by_destination)
+        ]
+
+    def edition(self, obj: Object, agent: AgentName) -> Object:
+        return appproject.agent_edition(obj, agent, by_destination=self._mapping.by_destination)
+
+    def key(self, obj: Object) -> str:
+        return self._mapping.digest_key(self.kind, obj)
+
+    def parts(self, edition: Object) -> tuple[bytes, ...]:
+        return plain_parts(edition)
+
+
+class RepositoryRoute:
+    """To whoever has the project of the repository."""
+
+    kind: Kind = REPOSITORY
+
+    def __init__(self, mapping: HubMapping, agents_of_project: Callable[[str], Collection[AgentName]]) -> None:
+        self._mapping, self._agents_of_project = mapping, agents_of_project
+
+    def audience(self, obj: Object) -> Collection[AgentName]:
+        return self._agents_of_project(project_of(obj))
+
+    def edition(self, obj: Object, agent: AgentName) -> Object:
+        return obj
+
+    def key(self, obj: Object) -> str:
+        return self._mapping.digest_key(self.kind, obj)
+
+    def parts(self, edition: Object) -> tuple[bytes, ...]:
+        return plain_parts(edition)
+
+
+class KeyRoute:
+    """To every managed agent."""
+
+    kind: Kind = GPGKEY
+
+    def __init__(self, mapping: HubMapping, managed: Managed) -> None:
+        self._mapping, self._managed = mapping, managed
+
+    def audience(self, obj: Object) -> Collection[AgentName]:
+        return self._managed()
+
+    def edition(self, obj: Object, agent: AgentName) -> Object:
+        return obj
+
+    def key(self, obj: Object) -> str:
+        return self._mapping.digest_key(self.kind, obj)
+
+    def parts(self, edition: Object) -> tuple[bytes, ...]:
+        return plain_parts(edition)

@@ -1,0 +1,100 @@
+"""What the hub shares with managed agents: one `Sharing` for each kind, and what follows from each other's changes.
+
+A repository goes where its project goes; projects, repositories and keys go to agents that come later, too.
+"""
+
+from collections.abc import Collection
+
+from argocd_agent.peer.observe import Change
+from argocd_agent.principal.agents import Agents
+from argocd_agent.principal.clusters import Clusters
+from argocd_agent.principal.routes import ApplicationRoute, KeyRoute, ProjectRoute, RepositoryRoute
+from argocd_agent.principal.senders import ApplicationSender, Sender
+from argocd_agent.principal.sharing import Sharing
+from argocd_agent.principal.watches import Watches
+from argocd_agent.protocol.events import AgentName
+from argocd_agent.protocol.modes import Mode
+from argocd_agent.resources.copies import plain_parts, project_of
+from argocd_agent.resources.kinds import APPPROJECT, GPGKEY, REPOSITORY, Kind
+from argocd_agent.resources.mapping import HubMapping
+from argocd_agent.resources.objects import Object
+
+
+class Shares:
+    """All kinds of one hub. *allowed*: the namespaces whose Applications take part."""
+
+    def __init__(
+        self,
+        watches: Watches,
+        mapping: HubMapping,
+        agents: Agents,
+        clusters: Clusters,
+        sender: ApplicationSender,
+        *,
+        principal_uid: str,
+        allowed: tuple[str, ...],
+    ) -> None:
+        self._watches, self._home, self._agents, self._clusters = watches, mapping.home, agents, clusters
+
+        def plain(kind: Kind) -> Sender:
+            return Sender(kind, principal_uid, _same)
+
+        registered = clusters.is_registered
+        self.applications = Sharing(
+            ApplicationRoute(mapping, allowed),
+            sender,
+            agents,
+            watches.applications.objects,
+            is_registered=registered,
+        )
+        self.projects = Sharing(
+            ProjectRoute(mapping, self._managed),
+            plain(APPPROJECT),
+            agents,
+            watches.projects.objects,
+            is_registered=registered,
+        )
+        self.repositories = Sharing(
+            RepositoryRoute(mapping, lambda name: self.projects.audience((self._home, name))),
+            plain(REPOSITORY),
+            agents,
+            watches.repositories.objects,
+            is_registered=registered,
+        )
+        self.keys = Sharing(
+            KeyRoute(mapping, self._managed), plain(GPGKEY), agents, watches.keys.objects, is_registered=registered
+        )
+        self.all = (self.applications, self.projects, self.repositories, self.keys)
+
+    def project_changed(self, change: Change) -> None:
+        """One change of a project of the hub's own."""
+        before = self.projects.audience(change.object.key)
+        self.projects.on_change(change)
+        if self.projects.audience(change.object.key) != before:
+            self._review_repositories(change.object.name)
+
+    def review_project(self, obj: Object) -> None:
+        """Whose *obj* is may have changed."""
+        self.projects.review(obj.key)
+        self._review_repositories(obj.name)
+
+    def agents_changed(self) -> None:
+        """There is an agent more, or one less, that projects, repositories and keys may be for."""
+        for sharing in (self.projects, self.repositories, self.keys):
+            sharing.review_all()
+
+    def _review_repositories(self, project: str) -> None:
+        for key, secret in list(self._watches.repositories.objects.items()):
+            if project_of(secret) == project:
+                self.repositories.review(key)
+
+    def _managed(self) -> Collection[AgentName]:
+        return [
+            agent.name
+            for agent in self._agents
+            if agent.mode is Mode.MANAGED and agent.has_connected and self._clusters.is_registered(agent.name)
+        ]
+
+
+def _same(old: Object, new: Object) -> bool:
+    return plain_parts(old) == plain_parts(new) and old.metadata.finalizers == new.metadata.finalizers
