@@ -101,6 +101,7 @@ class World:
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     endings: list[str] = field(default_factory=list)
     autonomous: frozenset[str] = frozenset()
+    spoke_home: str = HOME
 
     def mode(self, agent: str) -> Mode:
         """Who owns what *agent* and the hub share."""
@@ -116,7 +117,7 @@ class World:
 
     def spoke_side(self, agent: str = "agent-1", api: Api = APPLICATIONS) -> Side:
         """The spoke of *agent*."""
-        return Side(self.spoke_clusters[agent], HOME, api)
+        return Side(self.spoke_clusters[agent], self.spoke_home, api)
 
     async def register(self, agent: str) -> None:
         """Make *agent* known to the hub."""
@@ -137,7 +138,7 @@ class World:
             server_address="hub",
             creds=Method("mtls", "any"),
             mode=self.mode(name),
-            namespace=HOME,
+            namespace=self.spoke_home,
             **self.agent_settings,
         )
         spoke = self.spokes[name] = Spoke(config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS)
@@ -175,7 +176,7 @@ class World:
 
     async def _serve_hub(self, hub: Hub, name: str, stream: EventStream) -> None:
         try:
-            await hub.sessions.serve(Identity(AgentName(name), self.mode(name), HOME), stream)
+            await hub.sessions.serve(Identity(AgentName(name), self.mode(name), self.spoke_home), stream)
         except TransportError as error:
             self.endings.append(str(error))
             await stream.close(str(error))
@@ -191,19 +192,22 @@ async def a_world(
     principal: dict[str, Any] | None = None,
     agent: dict[str, Any] | None = None,
     autonomous: Collection[str] = (),
+    spoke_home: str = HOME,
     is_up: bool = True,
 ) -> AsyncIterator[World]:
     """A hub that knows *agents* (agent-1 if none is named), all of them connected and at rest if *is_up*; those of
-    *autonomous* own what they have."""
+    *autonomous* own what they have. The agents live in *spoke_home*."""
     names = agents or ("agent-1",)
     hub = open_memory()
     spokes = {name: open_memory() for name in names}
-    for cluster, namespaces in [(hub, (HOME, *names)), *((spoke, (HOME,)) for spoke in spokes.values())]:
+    for cluster, namespaces in [(hub, (HOME, *names)), *((spoke, (spoke_home,)) for spoke in spokes.values())]:
         for namespace in namespaces:
             await cluster.create(NAMESPACES, new_object(NAMESPACES, Metadata(name=namespace)))
     async with asyncio.TaskGroup() as tasks:
         settings = {"allowed_namespaces": ("agent-*",)} | (principal or {})
-        world = World(hub, spokes, settings, agent or {}, tasks, autonomous=frozenset(autonomous))
+        world = World(
+            hub, spokes, settings, agent or {}, tasks, autonomous=frozenset(autonomous), spoke_home=spoke_home
+        )
         for name in names:
             await world.register(name)
         if is_up:

@@ -41,12 +41,13 @@ class Braking:
         managed: Callable[[], Managed],
     ) -> None:
         self._link, self._metrics, self._managed = link, metrics, managed
+        self._unwanted = 0  # deletions that are being asked about, of what nobody expects any more
         self._held = HeldDeletions(
             cluster,
             config.namespace,
             Brake(config.brake_max_deletions, config.brake_max_percent / 100),
             Hands(
-                count=lambda: managed().count(),
+                count=lambda: managed().count() + self._unwanted,
                 release=self._release,
                 discard=self._discard,
                 mark=Reports(cluster, events).deletion_held,
@@ -76,7 +77,12 @@ class Braking:
             how = How.REPLACE
         elif not isinstance(action, Delete) or action.foreground:
             how = How.CASCADE
-        return await self._held.ask(kind.name, obj.namespace, obj.name, source_uid(obj), how)
+        is_unwanted = self._managed().holdings[kind.target].mirroring.mirrors.get(obj.key) is None
+        self._unwanted += is_unwanted
+        try:
+            return await self._held.ask(kind.name, obj.namespace, obj.name, source_uid(obj), how)
+        finally:
+            self._unwanted -= is_unwanted
 
     def how(self, kind: Kind, obj: Object) -> How | None:
         """How the deletion of *obj* was asked for that is held; None if none is."""

@@ -60,7 +60,9 @@ class ProjectRoute:
         ]
 
     def edition(self, obj: Object, agent: AgentName) -> Object:
-        return appproject.agent_edition(obj, agent, by_destination=self._mapping.by_destination)
+        # The hub takes finalizers off its projects; those of the spoke's controllers are theirs.
+        edition = appproject.agent_edition(obj, agent, by_destination=self._mapping.by_destination)
+        return edition.with_metadata(finalizers=None)
 
     def key(self, obj: Object) -> str:
         return self._mapping.digest_key(self.kind, obj)

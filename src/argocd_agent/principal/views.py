@@ -222,7 +222,10 @@ class ProjectViews(Views):
 
     async def take(self, agent: Agent, event: Event, obj: Object) -> None:
         """Do what *event* of *agent* says about *obj*, a project of its spoke."""
-        edition = appproject.hub_edition(obj, agent.name, self._home).with_metadata(finalizers=None)
+        if event.type == EventType.DELETE:  # which says no more than a name
+            edition = obj.with_metadata(name=appproject.hub_name(obj.name, agent.name), namespace=self._home)
+        else:
+            edition = appproject.hub_edition(obj, agent.name, self._home).with_metadata(finalizers=None)
         updated = {ANNOTATION_LAST_UPDATED: format_time(time.time())}
 
         def brought_up(held: Object, wanted: Object) -> Object:
