@@ -16,40 +16,70 @@ from typing import Any
 
 from argocd_agent.protocol.capabilities import WINDOW_OF_REFERENCE
 from argocd_agent.protocol.events import EventType, Target
-from argocd_agent.protocol.modes import Role
+from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.protocol.names import AGENT_SOURCE, EVENT_TYPE_PREFIX
 from argocd_agent.wire.proto.cloudevents_pb2 import CloudEvent
 from argocd_agent.wire.proto.eventstreamapi_pb2 import Event as Frame
-from tests.conformance.peers.shapes import APPLICATION, PAYLOADS, mismatch
+from tests.conformance.peers.shapes import OBJECTS, PAYLOADS, mismatch
 
-# What the reference takes from ours in managed mode: by our role, target → types.
-TAKEN: dict[Role, dict[str, frozenset[str]]] = {
-    Role.PRINCIPAL: {
-        Target.APPLICATION: frozenset(
-            {
-                EventType.CREATE,
-                EventType.SPEC_UPDATE,
-                EventType.SET_OPERATION,
-                EventType.TERMINATE_OPERATION,
-                EventType.DELETE,
-            }
-        ),
-        Target.RESYNC: frozenset({EventType.RESPONSE_SYNCED_RESOURCE, EventType.REQUEST_RESOURCE_RESYNC}),
-        Target.ACK: frozenset({EventType.PROCESSED}),
+_LIVES = frozenset({EventType.CREATE, EventType.SPEC_UPDATE, EventType.DELETE})
+_OPERATIONS = frozenset({EventType.SET_OPERATION, EventType.TERMINATE_OPERATION})
+_VERBS = frozenset({"GET", "POST", "PATCH", "DELETE"})
+# What every principal says, and every agent.
+_OF_PRINCIPAL: dict[str, frozenset[str]] = {
+    Target.RESOURCE: _VERBS,
+    Target.REDIS: frozenset({EventType.REDIS_REQUEST}),
+    Target.CONTAINER_LOG: frozenset({"GET"}),
+    Target.TERMINAL: frozenset({EventType.TERMINAL_REQUEST}),
+    Target.ACK: frozenset({EventType.PROCESSED}),
+}
+_OF_AGENT: dict[str, frozenset[str]] = {
+    Target.RESOURCE: frozenset({EventType.RESPONSE}),
+    Target.REDIS: frozenset({EventType.REDIS_RESPONSE}),
+    Target.HEARTBEAT: frozenset({EventType.PING}),
+    Target.ACK: frozenset({EventType.PROCESSED}),
+}
+# Who owns the objects asks whether all is known, and answers who asks; who mirrors them asks about each.
+_OF_SOURCE = frozenset({EventType.RESPONSE_SYNCED_RESOURCE, EventType.REQUEST_RESOURCE_RESYNC})
+_OF_MIRROR = frozenset({EventType.REQUEST_SYNCED_RESOURCE_LIST, EventType.REQUEST_UPDATE})
+
+# What the reference takes from ours: by our role and the agent's mode, target → types.
+TAKEN: dict[tuple[Role, Mode], dict[str, frozenset[str]]] = {
+    (Role.PRINCIPAL, Mode.MANAGED): {
+        **_OF_PRINCIPAL,
+        Target.APPLICATION: _LIVES | _OPERATIONS,
+        Target.APPPROJECT: _LIVES,
+        Target.REPOSITORY: _LIVES,
+        Target.GPGKEY: _LIVES,
+        Target.RESYNC: _OF_SOURCE,
     },
-    Role.AGENT: {
+    (Role.PRINCIPAL, Mode.AUTONOMOUS): {
+        **_OF_PRINCIPAL,
+        Target.APPLICATION: frozenset({EventType.SPEC_UPDATE}) | _OPERATIONS,
+        Target.RESYNC: _OF_MIRROR,
+    },
+    (Role.AGENT, Mode.MANAGED): {
+        **_OF_AGENT,
         Target.APPLICATION: frozenset({EventType.STATUS_UPDATE, EventType.DELETE, EventType.ERROR}),
-        Target.RESYNC: frozenset({EventType.REQUEST_SYNCED_RESOURCE_LIST, EventType.REQUEST_UPDATE}),
-        Target.HEARTBEAT: frozenset({EventType.PING}),
-        Target.ACK: frozenset({EventType.PROCESSED}),
+        Target.CLUSTER_CACHE_INFO: frozenset({EventType.CLUSTER_CACHE_INFO_UPDATE}),
+        Target.RESYNC: _OF_MIRROR,
+    },
+    (Role.AGENT, Mode.AUTONOMOUS): {
+        **_OF_AGENT,
+        Target.APPLICATION: _LIVES,
+        Target.APPPROJECT: _LIVES,
+        Target.RESYNC: _OF_SOURCE,
     },
 }
+# An agent does not look at who signs these; the principal of the reference signs some and not others.
+SIGNED_OR_NOT = frozenset({Target.APPPROJECT, Target.REPOSITORY})
 # The principal says who it is in these, and in no others (3.3).
 SIGNED = frozenset({EventType.CREATE, EventType.SPEC_UPDATE, EventType.TERMINATE_OPERATION, EventType.DELETE})
 UNTRACKED = frozenset({Target.ACK, Target.HEARTBEAT})
 RESEND_SECONDS = 5.0
 
 _SENT_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z")
+_ANSWERS = frozenset({EventType.RESPONSE, EventType.REDIS_RESPONSE})  # their eventid is that of the request
 _NAME = re.compile(r"[a-z0-9]+")
 _Attributes = frozenset[tuple[str, str]]
 _EXTENSIONS = ("resourceid", "eventid", "sentat", "principaluid", "traceparent", "tracestate")
@@ -69,6 +99,7 @@ class Checker:
     """Holds what ours says against the rules. `streams` counts; call `opened` for each."""
 
     our_role: Role
+    mode: Mode = Mode.MANAGED
     problems: list[str] = field(default_factory=list)
     _unacked: dict[str, _Sent] = field(default_factory=dict)
     _asked: Counter[_Attributes] = field(default_factory=Counter)
@@ -144,7 +175,7 @@ class Checker:
 
     def _content(self, message: CloudEvent, attributes: Mapping[str, str]) -> list[str]:
         target = message.attributes["dataschema"].ce_uri
-        if message.type not in TAKEN[self.our_role].get(target, ()):
+        if message.type not in TAKEN[self.our_role, self.mode].get(target, ()):
             return [f"target {target!r} with type {message.type!r} is not for the other end"]
         found = []
         if not attributes.get("resourceid") or not attributes.get("eventid"):
@@ -153,14 +184,15 @@ class Checker:
             found.append(f"{len(message.binary_data)} bytes of {attributes.get('datacontenttype')!r}")
         if target != Target.HEARTBEAT and not _SENT_AT.fullmatch(attributes.get("sentat", "")):
             found.append(f"sentat {attributes.get('sentat')!r}")
-        is_object = target == Target.APPLICATION and message.type != EventType.ERROR
-        is_signed = self.our_role is Role.PRINCIPAL and is_object and message.type in SIGNED
-        if bool(attributes.get("principaluid")) != is_signed:
+        is_object = target in OBJECTS and message.type != EventType.ERROR
+        is_signed = self.our_role is Role.PRINCIPAL and target == Target.APPLICATION and message.type in SIGNED
+        is_free = self.our_role is Role.PRINCIPAL and target in SIGNED_OR_NOT
+        if not is_free and bool(attributes.get("principaluid")) != is_signed:
             found.append(f"principaluid {attributes.get('principaluid')!r}")
         if strange := set(attributes) - {*_EXTENSIONS, "dataschema", "datacontenttype", "subject"}:
             found.append(f"attributes {strange}")
         payload = json.loads(message.binary_data) if message.binary_data else None
-        found += _object(payload, attributes) if is_object else _payload(message.type, payload, attributes)
+        found += _object(payload, target, attributes) if is_object else _payload(message.type, payload, attributes)
         return found
 
     def _turn(self, message: CloudEvent, attributes: Mapping[str, str], now: float) -> list[str]:
@@ -217,8 +249,8 @@ def _texts(message: CloudEvent) -> dict[str, str]:
     }
 
 
-def _object(payload: Any, attributes: Mapping[str, str]) -> list[str]:
-    problem = mismatch(payload, APPLICATION, "application")
+def _object(payload: Any, target: str, attributes: Mapping[str, str]) -> list[str]:
+    problem = mismatch(payload, OBJECTS[target], target)
     if problem:
         return [problem]
     metadata = payload["metadata"]
@@ -237,7 +269,7 @@ def _payload(kind: str, payload: Any, attributes: Mapping[str, str]) -> list[str
     found = []
     if attributes.get("subject"):
         found.append(f"subject {attributes['subject']!r}")
-    if attributes.get("resourceid") != attributes.get("eventid"):
+    if attributes.get("resourceid") != attributes.get("eventid") and kind not in _ANSWERS:
         found.append("two ids, expected one")
     shape = PAYLOADS.get(kind.removeprefix(EVENT_TYPE_PREFIX))
     problem = mismatch(payload, shape, kind) if shape is not None else ""

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from argocd_agent.errors import StreamClosed, UndecodableEvent
 from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, Target, ack_of
-from argocd_agent.protocol.modes import Role
+from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.wire import cloudevents
 from argocd_agent.wire.timestamps import format_sent_at
 from tests.conformance.peers.digestible import Checker
@@ -123,8 +123,15 @@ class GoEnd:
     in `withheld` until `release`.
     """
 
-    def __init__(self, our_role: Role, source: str, handle: Callable[[Event], bool], seed: int = 1) -> None:
-        self.checker = Checker(our_role)
+    def __init__(
+        self,
+        our_role: Role,
+        source: str,
+        handle: Callable[[Event], bool],
+        seed: int = 1,
+        mode: Mode = Mode.MANAGED,
+    ) -> None:
+        self.checker = Checker(our_role, mode)
         self.said: list[Event] = []
         self.heard: list[Event] = []
         self.withholds: Callable[[Event], bool] = lambda _: False

@@ -1,7 +1,9 @@
-"""A Go v0.9 principal with one managed agent: what it says and does, quirks included (wire contract, 5.3 to 6.2).
+"""A Go v0.9 principal with one managed agent: what it says and does, quirks included (wire contract, 5.3 to 6.6).
 
 Its hub is a dict; `create`, `change` and `delete` stand for users there. [Q] marks what the reference is known to do
-oddly and ours has to live with. A restarted principal is a new one with the applications of the old.
+oddly and ours has to live with; `shared` has the other kinds, and `go_shared.py` their quirks. A restarted principal is
+a new one with the objects of the old: `again`. *by_destination*: it maps by destination, an Application goes by
+`namespace/name`, and `move` stands for a user who gives it to another agent or back.
 """
 
 import copy
@@ -11,26 +13,22 @@ from collections.abc import Callable
 
 from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.modes import Role
-from argocd_agent.protocol.names import ANNOTATION_REFRESH, PHASE_TERMINATING
+from argocd_agent.protocol.names import ANNOTATION_NAMESPACE_REMAPPED, ANNOTATION_REFRESH, PHASE_TERMINATING
 from tests.conformance.peers.go_end import GoEnd
 from tests.conformance.peers.go_objects import (
+    HUB,
     Json,
     annotations_of,
     go_application,
     go_checksum,
     go_list_checksum,
     stub,
+    wrapped,
 )
+from tests.conformance.peers.go_shared import Objects, Shared, nothing
 from tests.conformance.peers.line import GoLine
 
 PRINCIPAL_UID = "5b6a1013-18b8-4fcc-93a3-7d17adfbd7e7"
-PROJECT: Json = {
-    "kind": "AppProject",
-    "apiVersion": "argoproj.io/v1alpha1",
-    "metadata": {"name": "default", "namespace": "argocd", "uid": "project-1", "resourceVersion": "7"},
-    "spec": {"sourceRepos": ["*"]},
-    "status": {},
-}
 
 
 class GoPrincipal:
@@ -42,21 +40,41 @@ class GoPrincipal:
         *,
         agent: str = "agent-1",
         uid: str = PRINCIPAL_UID,
+        objects: Objects | None = None,
+        by_destination: bool = False,
+        agent_namespace: str = "argocd",
         echoes: bool = True,
         seed: int = 1,
     ) -> None:
         self.apps: dict[str, Json] = apps or {}
         self.uid = uid
         self.end = GoEnd(Role.AGENT, "", self._handle, seed)
-        self._agent, self._echoes = agent, echoes
+        self._agent, self._echoes, self._by_destination = agent, echoes, by_destination
+        self._agent_namespace = agent_namespace
         self._versions = itertools.count(1000 * seed)
+        if objects is None:
+            objects = nothing()
+        self.shared = Shared(self.end, objects, self._versions, agent=agent, uid=uid, by_destination=by_destination)
         self._is_first = True
         for app in self.apps.values():  # the informer's first list is queued before anybody is there to hear it
             self._tell(EventType.CREATE, app)
 
+    def again(self, seed: int, *, echoes: bool | None = None) -> "GoPrincipal":
+        """The process that comes after this one."""
+        return GoPrincipal(
+            self.apps,
+            agent=self._agent,
+            uid=self.uid,
+            objects=self.shared.objects,
+            by_destination=self._by_destination,
+            agent_namespace=self._agent_namespace,
+            echoes=self._echoes if echoes is None else echoes,
+            seed=seed,
+        )
+
     async def serve(self, line: GoLine) -> None:
         """Speak on *line* until it is closed."""
-        self.end.writer.add(self.end.about(EventType.SPEC_UPDATE, PROJECT, Target.APPPROJECT))
+        self.shared.push()
         if self._is_first:
             self._is_first = False
             self.end.writer.add(self.end.message(Target.RESYNC, EventType.REQUEST_RESOURCE_RESYNC, {}))
@@ -64,13 +82,25 @@ class GoPrincipal:
                 self._tell(EventType.CREATE, app)
         await self.end.serve(line)
 
-    def create(self, name: str, revision: str = "v0", **metadata: object) -> Json:
-        """A user makes an Application."""
+    def create(self, name: str, revision: str = "v0", *, namespace: str = "", **metadata: object) -> Json:
+        """A user makes an Application. *namespace* is for mapping by destination; without it, the principal's own."""
         number = next(self._versions)
-        app = go_application(name, self._agent, f"hub-{name}-{number}", number, revision, **metadata)
-        self.apps[name] = app
+        namespace = namespace or (HUB if self._by_destination else self._agent)
+        app = go_application(name, namespace, f"hub-{name}-{number}", number, revision, **metadata)
+        if self._by_destination:
+            app["spec"]["destination"] = {"name": self._agent, "namespace": name}
+        self.apps[self._key(app["metadata"])] = app
         self._tell(EventType.CREATE, app)
         return app
+
+    def move(self, key: str, agent: str) -> None:
+        """A user gives the Application to *agent*: the old one is told to delete it, the new one of a change."""
+        old = self.apps[key]
+        new = self._stored(key, lambda app: app["spec"]["destination"].update(name=agent))
+        if self._is_routed(old) and not self._is_routed(new):
+            self._tell(EventType.DELETE, old)
+        elif self._is_routed(new):
+            self._tell(EventType.SPEC_UPDATE, new)
 
     def change(self, name: str, changed: Callable[[Json], None]) -> Json:
         """A user changes one."""
@@ -80,7 +110,7 @@ class GoPrincipal:
             return new
         bare = {key: value for key, value in new.items() if key != "operation"}
         self._tell(EventType.SPEC_UPDATE, bare)
-        if new.get("operation") and not old.get("operation"):
+        if new.get("operation") and not old.get("operation") and self._is_routed(new):
             # [Q] the ids are those of the spec-update, and nobody signs it
             self.end.writer.add(self.end.about(EventType.SET_OPERATION, new))
         return new
@@ -102,7 +132,22 @@ class GoPrincipal:
         self._tell(EventType.DELETE, app)
 
     def _tell(self, kind: str, app: Json) -> None:
-        self.end.writer.add(self.end.about(kind, app, principal_uid=self.uid))
+        if self._is_routed(app) or not app["spec"]["destination"]:  # a stub has none
+            self.end.writer.add(self.end.about(kind, app, principal_uid=self.uid))
+
+    def _is_routed(self, app: Json) -> bool:
+        return not self._by_destination or app["spec"]["destination"].get("name") == self._agent
+
+    def _key(self, meta: Json) -> str:
+        return f"{meta['namespace']}/{meta['name']}" if self._by_destination else str(meta["name"])
+
+    def _key_of(self, told: Json) -> str:
+        """Which Application the agent means: its namespace is translated back if it says so."""
+        meta = told["metadata"]
+        is_remapped = ANNOTATION_NAMESPACE_REMAPPED in annotations_of(told)
+        if is_remapped and meta["namespace"] == self._agent_namespace:
+            meta = {**meta, "namespace": HUB}
+        return self._key(meta)
 
     def _handle(self, event: Event) -> bool:
         try:
@@ -120,9 +165,10 @@ class GoPrincipal:
         if event.type == EventType.ERROR:
             error = {"type": "AgentError", "message": payload["message"]}
             status = {"health": {"status": "Degraded"}, "conditions": [error]}
-            self._stored(payload["resourceName"], lambda app: app.update(status=status))
+            meta = {"name": payload["resourceName"], "namespace": payload["resourceNamespace"]}
+            self._stored(self._key(meta), lambda app: app.update(status=status))
             return
-        name = payload["metadata"]["name"]
+        name = self._key_of(payload)
         if name not in self.apps:
             return  # an error in its log
         if event.type == EventType.STATUS_UPDATE:
@@ -148,22 +194,28 @@ class GoPrincipal:
 
     def _resync(self, event: Event, payload: Json) -> None:
         if event.type == EventType.REQUEST_UPDATE and payload["kind"] == "Application":
-            self._update(payload["name"], payload["uid"], payload["checksum"])
+            self._update(payload)
+        elif event.type == EventType.REQUEST_UPDATE:
+            self.shared.request_update(
+                payload["kind"], payload["name"], payload["uid"], payload["checksum"], payload["namespace"]
+            )
         elif event.type == EventType.REQUEST_SYNCED_RESOURCE_LIST:
-            entries = [("Application", name, app["metadata"]["uid"]) for name, app in self.apps.items()]
-            if entries and go_list_checksum(entries) != payload["checksum"]:
-                for _, name, uid in entries:
-                    there = {"name": name, "namespace": self._agent, "uid": uid, "kind": "Application"}
-                    message = self.end.message(Target.RESYNC, EventType.RESPONSE_SYNCED_RESOURCE, there)
+            mine = [app["metadata"] for app in self.apps.values() if self._is_routed(app)]
+            there = [("Application", meta["namespace"], meta["name"], meta["uid"]) for meta in mine]
+            there += [(kind, HUB, name, uid) for kind, name, uid in self.shared.entries()]
+            if there and go_list_checksum([(one[0], one[2], one[3]) for one in there]) != payload["checksum"]:
+                for kind, namespace, name, uid in there:
+                    about = {"name": name, "namespace": namespace, "uid": uid, "kind": kind}
+                    message = self.end.message(Target.RESYNC, EventType.RESPONSE_SYNCED_RESOURCE, about)
                     self.end.writer.add(message)
 
-    def _update(self, name: str, uid: str, checksum: str | None) -> None:
-        app = self.apps.get(name)
+    def _update(self, asked: Json) -> None:
+        app = self.apps.get(self._key(asked))
         if app is None:
-            self._tell(EventType.DELETE, stub(name, self._agent, uid))
-        elif checksum != go_checksum(app):
-            kind = {"kind": "Application", "apiVersion": "argoproj.io/v1alpha1"}
-            self._tell(EventType.SPEC_UPDATE, {**kind, **app})  # with its operation, unlike other updates
+            # [Q] in the namespace that the agent asked about, which is its own
+            self._tell(EventType.DELETE, stub(asked["name"], asked["namespace"], asked["uid"]))
+        elif asked["checksum"] != go_checksum(app):
+            self._tell(EventType.SPEC_UPDATE, wrapped("Application", app))  # with its operation, unlike other updates
 
     def _stored(self, name: str, changed: Callable[[Json], None]) -> Json:
         app = copy.deepcopy(self.apps[name])

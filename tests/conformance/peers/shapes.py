@@ -105,6 +105,49 @@ APPLICATION = Fields(
     {"apiVersion": str, "kind": str, "metadata": METADATA, "spec": SPEC, "status": STATUS, "operation": OPERATION},
     needed=("metadata",),
 )
+_GROUPS = Each(Fields({"group": str, "kind": str, "name": str}))
+_WINDOW = {"kind": str, "schedule": str, "duration": str, "timeZone": str, "manualSync": bool, "andOperator": bool}
+ROLE = {
+    "name": str,
+    "description": str,
+    "policies": TEXTS,
+    "groups": TEXTS,
+    "jwtTokens": Each(Fields({"iat": int, "exp": int, "id": str})),
+}
+PROJECT_SPEC = Fields(
+    {
+        "sourceRepos": TEXTS,
+        "destinations": Each(DESTINATION),
+        "description": str,
+        "roles": Each(Fields(ROLE, ("name",))),
+        **dict.fromkeys(
+            (
+                "clusterResourceWhitelist",
+                "clusterResourceBlacklist",
+                "namespaceResourceWhitelist",
+                "namespaceResourceBlacklist",
+            ),
+            _GROUPS,
+        ),
+        "orphanedResources": Fields({"warn": bool, "ignore": _GROUPS}),
+        "syncWindows": Each(Fields({**_WINDOW, **dict.fromkeys(("applications", "namespaces", "clusters"), TEXTS)})),
+        "signatureKeys": Each(Fields({"keyID": str})),
+        "sourceNamespaces": TEXTS,
+        "permitOnlyProjectScopedClusters": bool,
+        "destinationServiceAccounts": Each(Fields({"server": str, "namespace": str, "defaultServiceAccount": str})),
+    }
+)
+_OBJECT = {"apiVersion": str, "kind": str, "metadata": METADATA}
+APPPROJECT = Fields({**_OBJECT, "spec": PROJECT_SPEC, "status": Fields({})}, needed=("metadata",))
+SECRET = Fields({**_OBJECT, "data": TEXT_BY_KEY, "type": str, "immutable": bool}, needed=("metadata",))
+CONFIGMAP = Fields({**_OBJECT, "data": TEXT_BY_KEY, "binaryData": TEXT_BY_KEY}, needed=("metadata",))
+# What is an object, by target.
+OBJECTS: dict[str, Fields] = {
+    "application": APPLICATION,
+    "appproject": APPPROJECT,
+    "repository": SECRET,
+    "gpgkey": CONFIGMAP,
+}
 _RESOURCE = {"name": str, "namespace": str, "uid": str, "kind": str}
 # What is no object, by the suffix of the event's type.
 PAYLOADS: dict[str, Fields] = {

@@ -14,7 +14,8 @@ from argocd_agent.protocol.names import (
     CONDITION_AGENT_ERROR,
     LABEL_IGNORE_SYNC,
 )
-from tests.conformance.peers.go_agent import HOME, GoAgent
+from tests.conformance.peers.go_agent import GoAgent
+from tests.conformance.peers.go_held import HOME
 from tests.conformance.peers.go_objects import Json, annotations_of, go_application, revision_of, source_uid_of
 from tests.conformance.peers.stage import our_principal
 from tests.conformance.peers.with_go_agent import SYNCED, connected, ran, set_revision, set_status

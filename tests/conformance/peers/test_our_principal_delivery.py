@@ -10,7 +10,8 @@ from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, 
 from argocd_agent.protocol.names import (
     ANNOTATION_SOURCE_UID,
 )
-from tests.conformance.peers.go_agent import HOME, GoAgent
+from tests.conformance.peers.go_agent import GoAgent
+from tests.conformance.peers.go_held import HOME
 from tests.conformance.peers.go_objects import go_application, revision_of
 from tests.conformance.peers.stage import our_principal
 from tests.conformance.peers.with_go_agent import SYNCED, connected, set_revision, set_status
