@@ -33,6 +33,7 @@ from tests.conformance.peers.go_objects import (
     go_checksum,
     go_list_checksum,
     go_project,
+    phase_of,
     source_uid_of,
 )
 from tests.conformance.peers.line import GoLine
@@ -230,7 +231,7 @@ class GoAgent:
             for field in ("labels", "finalizers"):
                 app["metadata"][field] = incoming["metadata"].get(field) or None
             app["spec"] = {**incoming["spec"], "destination": _here(incoming)}
-            if incoming.get("operation") and _phase(app) != PHASE_TERMINATING:
+            if incoming.get("operation") and phase_of(app) != PHASE_TERMINATING:
                 app["operation"] = incoming["operation"]
 
         self._managed.add(name)
@@ -246,12 +247,12 @@ class GoAgent:
     def _set_operation(self, event: Event, incoming: Json) -> None:
         name = self._key(incoming["metadata"])
         app = self.apps.get(name)
-        if app is not None and source_uid_of(app) == incoming["metadata"]["uid"] and _phase(app) != PHASE_TERMINATING:
+        if app is not None and source_uid_of(app) == incoming["metadata"]["uid"] and phase_of(app) != PHASE_TERMINATING:
             self._stored(name, lambda app: app.update(operation=incoming["operation"]))
 
     def _terminate(self, event: Event, incoming: Json) -> None:
         name = self._key(incoming["metadata"])
-        if name in self.apps and _phase(self.apps[name]):
+        if name in self.apps and phase_of(self.apps[name]):
             self.change(name, lambda app: app["status"]["operationState"].update(phase=PHASE_TERMINATING))
 
     def _delete(self, event: Event, incoming: Json) -> None:
@@ -273,7 +274,3 @@ class GoAgent:
 
 def _here(app: Json) -> Json:
     return {"name": "in-cluster", "namespace": app["spec"]["destination"].get("namespace", "")}
-
-
-def _phase(app: Json) -> str:
-    return str((app.get("status", {}).get("operationState") or {}).get("phase", ""))

@@ -133,6 +133,11 @@ def source_uid_of(obj: Json) -> str:
     return str(annotations_of(obj).get(ANNOTATION_SOURCE_UID, ""))
 
 
+def phase_of(app: Json) -> str:
+    """The phase of its operation; empty if it has none."""
+    return str(((app.get("status") or {}).get("operationState") or {}).get("phase", ""))
+
+
 def revision_of(obj: Json) -> str:
     """The revision that it is to be synced to."""
     return str(obj["spec"]["source"]["targetRevision"])

@@ -13,7 +13,12 @@ from collections.abc import Callable
 
 from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.modes import Role
-from argocd_agent.protocol.names import ANNOTATION_NAMESPACE_REMAPPED, ANNOTATION_REFRESH, PHASE_TERMINATING
+from argocd_agent.protocol.names import (
+    ANNOTATION_NAMESPACE_REMAPPED,
+    ANNOTATION_REFRESH,
+    LABEL_IGNORE_SYNC,
+    PHASE_TERMINATING,
+)
 from tests.conformance.peers.go_end import GoEnd
 from tests.conformance.peers.go_objects import (
     HUB,
@@ -22,6 +27,7 @@ from tests.conformance.peers.go_objects import (
     go_application,
     go_checksum,
     go_list_checksum,
+    phase_of,
     stub,
     wrapped,
 )
@@ -47,6 +53,7 @@ class GoPrincipal:
         seed: int = 1,
     ) -> None:
         self.apps: dict[str, Json] = apps or {}
+        self.hidden: dict[str, Json] = {}
         self.uid = uid
         self.end = GoEnd(Role.AGENT, "", self._handle, seed)
         self._agent, self._echoes, self._by_destination = agent, echoes, by_destination
@@ -93,6 +100,17 @@ class GoPrincipal:
         self._tell(EventType.CREATE, app)
         return app
 
+    def hide(self, key: str) -> None:
+        """A user labels it so that neither component sees it: to the agent it is deleted."""
+        app = self._stored(key, lambda app: app["metadata"].update(labels={LABEL_IGNORE_SYNC: "true"}))
+        self.hidden[key] = self.apps.pop(key)
+        self._tell(EventType.DELETE, app)
+
+    def show(self, key: str) -> None:
+        """A user takes the label away."""
+        self.apps[key] = self.hidden.pop(key)
+        self._tell(EventType.CREATE, self._stored(key, lambda app: app["metadata"].update(labels=None)))
+
     def move(self, key: str, agent: str) -> None:
         """A user gives the Application to *agent*: the old one is told to delete it, the new one of a change."""
         old = self.apps[key]
@@ -105,7 +123,7 @@ class GoPrincipal:
     def change(self, name: str, changed: Callable[[Json], None]) -> Json:
         """A user changes one."""
         old, new = self.apps[name], self._stored(name, changed)
-        if _phase(old) and _phase(old) != PHASE_TERMINATING and _phase(new) == PHASE_TERMINATING:
+        if phase_of(old) and phase_of(old) != PHASE_TERMINATING and phase_of(new) == PHASE_TERMINATING:
             self._tell(EventType.TERMINATE_OPERATION, new)
             return new
         bare = {key: value for key, value in new.items() if key != "operation"}
@@ -223,7 +241,3 @@ class GoPrincipal:
         app["metadata"]["resourceVersion"] = str(next(self._versions))
         self.apps[name] = app
         return app
-
-
-def _phase(app: Json) -> str:
-    return str((app.get("status", {}).get("operationState") or {}).get("phase", ""))

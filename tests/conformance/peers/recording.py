@@ -41,10 +41,10 @@ class Step:
         return [obj for obj in found if name in ("", obj["metadata"]["name"])]
 
 
-def steps() -> list[Step]:
-    """The managed conversation, step by step."""
+def steps(name: str = "managed") -> list[Step]:
+    """The conversation *name*, step by step."""
     found: dict[str, list[RecordedEvent]] = {}
-    for one in events("managed"):
+    for one in events(name):
         found.setdefault(one.step, []).append(one)
     return [Step(name, tuple(said)) for name, said in found.items()]
 
