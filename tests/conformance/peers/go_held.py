@@ -15,7 +15,8 @@ from argocd_agent.protocol.names import ANNOTATION_LAST_APPLIED, ANNOTATION_MISM
 from argocd_agent.resources.kinds import APPPROJECT, GPGKEY, REPOSITORY, Kind
 from tests.conformance.peers.go_objects import Json, annotations_of, entry_of, go_checksum, source_uid_of
 
-HOME = "argocd"
+# The namespace of a scripted agent: another than ours, so that they are told apart.
+HOME = "argocd-spoke"
 
 
 class Unmanaged(StrEnum):

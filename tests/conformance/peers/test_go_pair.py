@@ -98,7 +98,7 @@ async def test_an_unmanaged_project_is_adopted_in_place_and_unmanaged_keys_are_m
 
 
 async def test_by_destination_namespaces_are_kept_but_for_the_principals_own() -> None:
-    hub = GoPrincipal(by_destination=True, echoes=False, seed=1)
+    hub = GoPrincipal(by_destination=True, agent_namespace=HOME, echoes=False, seed=1)
     spoke = GoAgent(hub_namespace=HUB, seed=2)
     async with a_pair() as pair:
         await pair.connect(hub, spoke)

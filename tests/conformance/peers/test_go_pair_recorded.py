@@ -27,7 +27,7 @@ HEALTHY = {"health": {"status": "Healthy"}}
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 Differences = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
-HUB_ONE, SPOKE_ONE = "principal application spec-update agent-managed/one", "agent application status-update argocd/one"
+HUB_ONE, SPOKE_ONE = "principal application spec-update agent-managed/one", "agent application status-update argocd-spoke/one"
 SOLO = "principal application spec-update agent-autonomous/solo"
 MANAGED: Differences = {
     "agents connect for the first time": ((f"principal appproject spec-update {HUB}/default",), ()),
@@ -36,14 +36,14 @@ MANAGED: Differences = {
     "managed: spoke's controller removes the refresh annotation": ((HUB_ONE,), ()),
     "managed: the same with adoption-policy never": (
         (
-            "agent application status-update argocd/three",
+            "agent application status-update argocd-spoke/three",
             "principal application spec-update agent-managed/three",
         ),
         (),
     ),
-    "principal starts again": (("agent resourceResync request-update Application argocd/two",), (HUB_ONE,)),
+    "principal starts again": (("agent resourceResync request-update Application argocd-spoke/two",), (HUB_ONE,)),
     "managed: cascade deletion (finalizer) on the hub": ((SPOKE_ONE,), ()),
-    "managed: plain deletion on the hub": (("agent application delete argocd/two",), ()),
+    "managed: plain deletion on the hub": (("agent application delete argocd-spoke/two",), ()),
 }
 AUTONOMOUS: Differences = {
     "autonomous: mirror deleted on the hub (drift)": ((SOLO,), ()),
