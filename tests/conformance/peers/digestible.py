@@ -72,7 +72,7 @@ TAKEN: dict[tuple[Role, Mode], dict[str, frozenset[str]]] = {
     },
 }
 # An agent does not look at who signs these; the principal of the reference signs some and not others.
-SIGNED_OR_NOT = frozenset({Target.APPPROJECT, Target.REPOSITORY})
+SIGNED_OR_NOT = frozenset({Target.APPPROJECT, Target.REPOSITORY, Target.GPGKEY})
 # The principal says who it is in these, and in no others (3.3).
 SIGNED = frozenset({EventType.CREATE, EventType.SPEC_UPDATE, EventType.TERMINATE_OPERATION, EventType.DELETE})
 UNTRACKED = frozenset({Target.ACK, Target.HEARTBEAT})
@@ -219,7 +219,7 @@ class Checker:
             found.append("sent again with another sentat")
         for other in self._unacked.values():
             is_other = other.attributes["resourceid"] != key and other.attributes.get("subject")
-            if is_other and other.attributes.get("subject") == attributes.get("subject"):
+            if is_other and all(other.attributes.get(one) == attributes.get(one) for one in ("subject", "dataschema")):
                 found.append(f"{other.attributes['eventid']}, of another object of that name, is un-acked")
         self._unacked[key] = _Sent(attributes, message.type, now)
         self._this_stream.add(key)

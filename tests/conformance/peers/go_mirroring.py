@@ -185,15 +185,15 @@ class GoMirroringPrincipal:
     def _rewritten(self, incoming: Json) -> Json | None:
         """*incoming* as its mirror; None if its project's name becomes too long."""
         app = copy.deepcopy(incoming)
-        project = f"{self._agent}-{app['spec'].get('project', '')}"
+        spec = app.setdefault("spec", {})  # what is absent is a Go zero value
+        project = f"{self._agent}-{spec.get('project', '')}"
         if len(project) > LONGEST_NAME:
             return None
         app["metadata"]["namespace"] = self._agent
         for gone in ("ownerReferences", "generation", "managedFields"):
             app["metadata"].pop(gone, None)
-        destination = app["spec"]["destination"]
-        app["spec"] |= {"project": project, "destination": {**destination, "name": self._agent}}
-        app["spec"]["destination"].pop("server", None)
+        spec |= {"project": project, "destination": {**spec.get("destination", {}), "name": self._agent}}
+        spec["destination"].pop("server", None)
         for resource in app.get("status", {}).get("resources") or []:
             if (resource.get("group"), resource.get("kind")) == ("argoproj.io", APP):
                 resource["namespace"] = self._agent

@@ -88,7 +88,7 @@ def mirrored(project: Json, agent: str, namespace: str) -> Json:
         raise ValueError(f"expected a name of at most {LONGEST_NAME} characters, found {new}")
     kept["metadata"] |= {"name": new, "namespace": namespace}
     kept["metadata"].pop("ownerReferences", None)
-    spec = kept["spec"]
+    spec = kept.setdefault("spec", {})  # what is absent is a Go zero value
     spec["sourceNamespaces"] = [agent]
     if spec.get("destinations"):
         spec["destinations"] = [{**one, "name": agent, "server": "*"} for one in spec["destinations"]]

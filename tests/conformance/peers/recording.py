@@ -14,7 +14,7 @@ from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.names import ANNOTATION_REFRESH, ANNOTATION_SOURCE_UID, EVENT_TYPE_PREFIX
 from tests.conformance.peers.go_end import FORGOTTEN, GoEnd
 from tests.conformance.peers.line import GoLine
-from tests.conformance.transcripts.records import RecordedEvent, events
+from tests.conformance.transcripts.records import RecordedEvent, events, step_names
 from tests.support.world import passing
 
 AGENT = "agent-managed"
@@ -43,7 +43,7 @@ class Step:
 
 def steps(name: str = "managed") -> list[Step]:
     """The conversation *name*, step by step."""
-    found: dict[str, list[RecordedEvent]] = {}
+    found: dict[str, list[RecordedEvent]] = {step: [] for step in step_names(name)}
     for one in events(name):
         found.setdefault(one.step, []).append(one)
     return [Step(name, tuple(said)) for name, said in found.items()]

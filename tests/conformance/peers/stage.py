@@ -104,9 +104,10 @@ class Stage:
     def check(self) -> None:
         """Raises for whatever a Go end could not have digested."""
         problems = [problem for peer in self.peers for problem in peer.end.checker.problems]
-        assert problems == []
+        assert problems == [], "\n".join(problems)
         if self.line is not None and self.line.is_open:
-            assert self.peer.end.checker.owed == []
+            owed = self.peer.end.checker.owed
+            assert owed == [], f"un-acked: {', '.join(owed)}"
 
     async def _serve(self, stream: EventStream) -> None:
         if self.role is Role.AGENT:

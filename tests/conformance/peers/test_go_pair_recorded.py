@@ -27,7 +27,10 @@ HEALTHY = {"health": {"status": "Healthy"}}
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 Differences = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
-HUB_ONE, SPOKE_ONE = "principal application spec-update agent-managed/one", "agent application status-update argocd-spoke/one"
+HUB_ONE, SPOKE_ONE = (
+    "principal application spec-update agent-managed/one",
+    "agent application status-update argocd-spoke/one",
+)
 SOLO = "principal application spec-update agent-autonomous/solo"
 MANAGED: Differences = {
     "agents connect for the first time": ((f"principal appproject spec-update {HUB}/default",), ()),
@@ -47,7 +50,8 @@ MANAGED: Differences = {
 }
 AUTONOMOUS: Differences = {
     "autonomous: mirror deleted on the hub (drift)": ((SOLO,), ()),
-    "autonomous: AppProject created on the spoke": ((), (SOLO,)),
+    "autonomous: mirror's spec edited on the hub (drift)": ((), (SOLO,)),
+    "managed: live GET of its scale subresource": ((), (SOLO,)),
     "managed: Redis get, miss": ((SOLO,), ()),
     "principal starts again": ((), (SOLO,)),
     "agents start again": ((), (SOLO,)),

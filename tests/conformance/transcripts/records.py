@@ -61,6 +61,12 @@ def messages(name: str) -> Iterator[Message]:
             )
 
 
+def step_names(name: str) -> list[str]:
+    """What was done in conversation *name*, in order, also where nobody said anything about it."""
+    with gzip.open(_FOLDER / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [record["step"] for line in lines if "step" in (record := json.loads(line))]
+
+
 def events(name: str) -> Iterator[RecordedEvent]:
     """Every event of conversation *name*, decoded by our code."""
     for message in messages(name):
