@@ -134,13 +134,8 @@ class World:
 
     async def start_agent(self, name: str = "agent-1") -> None:
         """A new agent process."""
-        config = AgentConfig(
-            server_address="hub",
-            creds=Method("mtls", "any"),
-            mode=self.mode(name),
-            namespace=self.spoke_home,
-            **self.agent_settings,
-        )
+        settings = {"mode": self.mode(name), "namespace": self.spoke_home, **self.agent_settings}
+        config = AgentConfig(server_address="hub", creds=Method("mtls", "any"), **settings)
         spoke = self.spokes[name] = Spoke(config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS)
         self._run(name, spoke.run())
         await spoke.read()
@@ -152,7 +147,7 @@ class World:
         down, up = memory_pair(of_principal=ours, of_agent=peer_from(announce()) if agent_is is None else agent_is)
         self.streams[name] = up
         self._run(f"{name} on the hub", self._serve_hub(self.hub, name, down))
-        self._run(f"{name} on the spoke", self._serve_spoke(self.spokes[name], up))
+        self._run(f"{name} on the spoke", self._serve_spoke(name, up))
         await passing(0.5)
 
     async def cut(self, name: str = "agent-1") -> None:
@@ -181,9 +176,9 @@ class World:
             self.endings.append(str(error))
             await stream.close(str(error))
 
-    async def _serve_spoke(self, spoke: Spoke, stream: EventStream) -> None:
-        name = next(name for name, known in self.spokes.items() if known is spoke)
-        self.endings.append(await spoke.serve(stream, HubLogin(name, HOME)))
+    async def _serve_spoke(self, name: str, stream: EventStream) -> None:
+        login = HubLogin(agent=name, principal_namespace=HOME)
+        self.endings.append(await self.spokes[name].serve(stream, login))
 
 
 @contextlib.asynccontextmanager

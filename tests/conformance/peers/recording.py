@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argocd_agent.protocol.events import Event, EventType, Target
+from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import ANNOTATION_REFRESH, ANNOTATION_SOURCE_UID, EVENT_TYPE_PREFIX
 from tests.conformance.peers.go_end import FORGOTTEN, GoEnd
 from tests.conformance.peers.line import GoLine
@@ -20,8 +21,11 @@ from tests.support.world import passing
 AGENT = "agent-managed"
 PRINCIPAL = "5b6a1013-18b8-4fcc-93a3-7d17adfbd7e7"
 
-# Ours serves Applications; of the rest it acks what it is sent and says nothing.
-COMPARED = frozenset({Target.APPLICATION, Target.RESYNC})
+AUTONOMOUS = "agent-autonomous"
+
+# What moves no object is not compared: live requests, Redis, logs, statistics.
+OBJECTS = frozenset({Target.APPLICATION, Target.APPPROJECT, Target.REPOSITORY, Target.GPGKEY})
+COMPARED = OBJECTS | {Target.RESYNC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,9 @@ class Step:
         """What *sender* said, acks left out."""
         return [one for one in self.events if one.sender == sender and one.event.target is not Target.ACK]
 
-    def objects(self, sender: str, name: str = "") -> list[dict[str, Any]]:
-        """The Applications in what *sender* said about *name*, or about any."""
-        found = [json.loads(one.event.data) for one in self.by(sender) if one.event.target is Target.APPLICATION]
+    def objects(self, sender: str, name: str = "", target: Target = Target.APPLICATION) -> list[dict[str, Any]]:
+        """The Applications, or what else *target* names, in what *sender* said about *name*, or about any."""
+        found = [json.loads(one.event.data) for one in self.by(sender) if one.event.target is target]
         return [obj for obj in found if name in ("", obj["metadata"]["name"])]
 
 
@@ -72,14 +76,14 @@ class Recorded:
         await passing(2)
 
 
-def talk(said: Iterable[Event]) -> Counter[tuple[str, str]]:
-    """The lines in *said*."""
-    return Counter(line for event in said if (line := _line(event)) is not None)
+def talk(said: Iterable[Event], mode: Mode = Mode.MANAGED) -> Counter[tuple[str, str]]:
+    """The lines in *said* to or by an agent of *mode*."""
+    return Counter(line for event in said if (line := _line(event, mode)) is not None)
 
 
-def recorded_talk(step: Step, sender: str) -> Counter[tuple[str, str]]:
+def recorded_talk(step: Step, sender: str, mode: Mode = Mode.MANAGED) -> Counter[tuple[str, str]]:
     """The lines of *sender* in *step*."""
-    return talk(one.event for one in step.by(sender))
+    return talk((one.event for one in step.by(sender)), mode)
 
 
 def differences(found: Counter[tuple[str, str]], expected: Counter[tuple[str, str]]) -> tuple[list[str], list[str]]:
@@ -98,16 +102,19 @@ def pruned(value: Any) -> Any:
     return value
 
 
-def _line(event: Event) -> tuple[str, str] | None:
+def _line(event: Event, mode: Mode) -> tuple[str, str] | None:
     kind = event.type.removeprefix(f"{EVENT_TYPE_PREFIX}.")
     if event.target in FORGOTTEN or event.target not in COMPARED:
         return None
     payload = json.loads(event.data)
-    if event.target is Target.APPLICATION:
+    if event.target in OBJECTS:
         obj = payload["metadata"]
-        return f"{kind} {obj['name']}", _text(_read(event, payload))
+        if event.target is Target.APPLICATION:
+            read = _read if mode is Mode.MANAGED else _read_autonomous
+            return f"{kind} {obj['name']}", _text(read(event, payload))
+        return f"{event.target} {kind} {obj['name']}", _text(_read_other(event, payload))
     if event.type == EventType.REQUEST_SYNCED_RESOURCE_LIST:
-        return kind, ""  # its checksum is over kinds that ours does not serve
+        return kind, ""  # its checksum is over objects that differ by what was there before the records
     payload.pop("namespace", None)
     label = " ".join([kind, *(payload[name] for name in ("kind", "name") if name in payload)])
     return label, _text(payload)
@@ -131,6 +138,28 @@ def _read(event: Event, payload: Mapping[str, Any]) -> Iterator[Any]:
             yield payload["spec"]
         if event.type == EventType.CREATE:
             yield payload.get("status")
+
+
+def _read_autonomous(event: Event, payload: Mapping[str, Any]) -> Iterator[Any]:
+    """As `_read`, of an autonomous agent's Application: what the hub shows, and what the agent takes from the hub."""
+    obj = payload["metadata"]
+    notes = obj.get("annotations") or {}
+    if event.type == EventType.DELETE:
+        yield obj["uid"]
+    elif event.principal_uid or event.type == EventType.SET_OPERATION:
+        yield from (notes.get(ANNOTATION_REFRESH), payload.get("operation"))
+    else:
+        yield from (obj["uid"], obj.get("labels"), notes, obj.get("finalizers"))
+        yield from (payload["spec"], payload.get("status"), payload.get("operation"))
+
+
+def _read_other(event: Event, payload: Mapping[str, Any]) -> Iterator[Any]:
+    """What the other end reads of another kind."""
+    obj = payload["metadata"]
+    yield obj["uid"]
+    if event.type != EventType.DELETE:
+        yield from (obj.get("labels"), obj.get("annotations"), obj.get("finalizers"))
+        yield from (payload.get("spec"), payload.get("data"), payload.get("type"))
 
 
 def _text(value: Any) -> str:

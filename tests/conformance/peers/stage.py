@@ -22,6 +22,8 @@ from argocd_agent.resources.objects import Metadata, new_object
 from argocd_agent.transport.gate import Identity
 from argocd_agent.transport.stream import EventStream
 from tests.conformance.peers.go_end import GoEnd
+from tests.conformance.peers.go_held import HOME as AGENT_HOME
+from tests.conformance.peers.go_objects import HUB as PRINCIPAL_HOME
 from tests.conformance.peers.line import GoLine, Line
 from tests.support.world import HOME, HUB_UID, Side, World, passing
 
@@ -54,12 +56,18 @@ class Stage:
     name: str
     uids: Uids
     principal_uid: str = HUB_UID
+    mode: Mode = Mode.MANAGED
     peers: list[Peer] = field(default_factory=list)
     line: Line | None = None
 
     @property
-    def side(self) -> Side:
+    def cluster(self) -> EmbeddedCluster:
         """Our cluster."""
+        return self.side.cluster
+
+    @property
+    def side(self) -> Side:
+        """Our cluster, as far as Applications of this agent go."""
         if self.role is Role.AGENT:
             return self.world.spoke_side(self.name)
         return self.world.hub_side(self.name)
@@ -111,42 +119,52 @@ class Stage:
 
     async def _serve(self, stream: EventStream) -> None:
         if self.role is Role.AGENT:
-            self.world.endings.append(await self.world.spokes[self.name].serve(stream, HubLogin(self.name, HOME)))
+            login = HubLogin(agent=self.name, principal_namespace=PRINCIPAL_HOME)
+            self.world.endings.append(await self.world.spokes[self.name].serve(stream, login))
             return
         assert self.world.hub is not None, "start first"
         try:
-            await self.world.hub.sessions.serve(Identity(AgentName(self.name), Mode.MANAGED), stream)
+            await self.world.hub.sessions.serve(Identity(AgentName(self.name), self.mode, AGENT_HOME), stream)
         except TransportError as error:
             await stream.close(str(error))
 
 
 @contextlib.asynccontextmanager
-async def our_agent(name: str = "agent-1", **settings: Any) -> AsyncIterator[Stage]:
-    """A managed agent of ours on an empty spoke, started."""
-    async with _stage(Role.AGENT, name, settings) as stage:
+async def our_agent(
+    name: str = "agent-1", *, mode: Mode = Mode.MANAGED, spaces: tuple[str, ...] = (), **settings: Any
+) -> AsyncIterator[Stage]:
+    """An agent of ours on an empty spoke, started. The spoke has the namespaces *spaces* too."""
+    async with _stage(Role.AGENT, name, {"mode": mode, **settings}, HUB_UID, mode, spaces) as stage:
         yield stage
 
 
 @contextlib.asynccontextmanager
 async def our_principal(
-    name: str = "agent-1", *, principal_uid: str = HUB_UID, **settings: Any
+    name: str = "agent-1",
+    *,
+    principal_uid: str = HUB_UID,
+    mode: Mode = Mode.MANAGED,
+    spaces: tuple[str, ...] = (),
+    **settings: Any,
 ) -> AsyncIterator[Stage]:
-    """A principal of ours that knows agent *name*, started."""
+    """A principal of ours that knows agent *name*, of *mode*, started. The hub has the namespaces *spaces* too."""
     settings = {"allowed_namespaces": ("agent-*",), **settings}
-    async with _stage(Role.PRINCIPAL, name, settings, principal_uid) as stage:
+    async with _stage(Role.PRINCIPAL, name, settings, principal_uid, mode, spaces) as stage:
         yield stage
 
 
 @contextlib.asynccontextmanager
-async def _stage(role: Role, name: str, settings: dict[str, Any], principal_uid: str = HUB_UID) -> AsyncIterator[Stage]:
+async def _stage(
+    role: Role, name: str, settings: dict[str, Any], principal_uid: str, mode: Mode, spaces: tuple[str, ...]
+) -> AsyncIterator[Stage]:
     uids = Uids()
     hub, spoke = open_memory(new_uid=uids), open_memory(new_uid=uids)
-    await _prepare(hub, HOME, name)
-    await _prepare(spoke, HOME)
+    await _prepare(hub, HOME, name, *spaces)
+    await _prepare(spoke, HOME, *spaces)
     async with asyncio.TaskGroup() as tasks:
         of_principal, of_agent = (settings, {}) if role is Role.PRINCIPAL else ({}, settings)
         world = World(hub, {name: spoke}, of_principal, of_agent, tasks)
-        stage = Stage(world, role, name, uids, principal_uid)
+        stage = Stage(world, role, name, uids, principal_uid, mode)
         await world.register(name)
         await stage.start()
         try:

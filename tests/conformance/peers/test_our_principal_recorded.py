@@ -28,10 +28,19 @@ Deliberate differences (`DEVIATIONS` has them by step; every other difference fa
     Go: every Application is created twice (list, and cluster Secret)
     ours: once
     because: once is enough
-* AppProjects, repositories, live requests
+    the same of projects and repositories: made, where the Go principal said changed
+* a resync of projects
+    Go: their copy differs by construction, so they are sent once more for each question
+    ours: the edition is compared, so what is equal is not sent
+    because: fewer updates
+* a list
+    Go: Applications, and repositories made since its start
+    ours: all that the agent is to have
+    because: what is missing there must be found
+* live requests, Redis, logs
     Go: sent
-    ours: nothing but acks
-    because: not served yet
+    ours: not compared here
+    because: they move no object
 """
 
 from collections.abc import Awaitable, Callable
@@ -40,9 +49,12 @@ from typing import Any
 import pytest
 
 from argocd_agent.codec import encode
+from argocd_agent.protocol.events import Target
 from argocd_agent.protocol.modes import Role
 from argocd_agent.protocol.names import AGENT_SOURCE
+from argocd_agent.resources.kinds import APPPROJECT, REPOSITORY
 from argocd_agent.resources.objects import Object, decode_object
+from tests.conformance.peers.everything import change, make, remove
 from tests.conformance.peers.go_end import GoEnd
 from tests.conformance.peers.recording import (
     AGENT,
@@ -63,7 +75,34 @@ DEVIATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "managed: spoke's controller removes the refresh annotation": (("spec-update one",), ()),
     "managed: sync operation set on the hub": (("spec-update one",), ()),
     "managed: the same with adoption-policy never": (("spec-update three",), ()),
-    "principal starts again": (("create one", "create two", "create late"), ()),
+    "agents connect for the first time": (
+        ("appproject spec-update default", "appproject spec-update default"),
+        ("appproject create default",),
+    ),
+    "principal starts again": (
+        (
+            "appproject spec-update default",
+            "appproject spec-update team",
+            "create one",
+            "create two",
+            "create late",
+        ),
+        (
+            "appproject create default",
+            "appproject create team",
+            "repository create creds-one",
+            "repository create repo-one",
+        ),
+    ),
+    "agents start again": (
+        ("appproject spec-update default", "appproject spec-update team"),
+        (
+            "response-synced-resource AppProject default",
+            "response-synced-resource AppProject team",
+            "response-synced-resource Repository creds-one",
+            "response-synced-resource Repository repo-one",
+        ),
+    ),
 }
 
 
@@ -127,6 +166,43 @@ async def create(stage: Stage, told: dict[str, Any]) -> None:
     await stage.side.create(Object(wanted.metadata, fields))
 
 
+async def default_project(stage: Stage, step: Step) -> None:
+    """What was there before: the records have the edition that the agent got of it."""
+    told = step.objects("principal", "default", Target.APPPROJECT)[0]
+    await make_project(stage, told)
+
+
+async def make_project(stage: Stage, told: dict[str, Any]) -> None:
+    """For every agent, as the recorded one was."""
+    stage.uids.coming.append(told["metadata"]["uid"])
+    spec = {**told["spec"], "destinations": [{"server": "*", "namespace": "*"}], "sourceNamespaces": ["*"]}
+    await make(stage.cluster, APPPROJECT, {**told, "spec": spec})
+
+
+async def team_made(stage: Stage, step: Step) -> None:
+    await make_project(stage, step.objects("principal", "team", Target.APPPROJECT)[0])
+
+
+async def team_described(stage: Stage, _: Step) -> None:
+    await change(stage.cluster, APPPROJECT, "team", lambda spec: spec.update(description="d"))
+
+
+async def secret_made(stage: Stage, step: Step) -> None:
+    (told,) = step.objects("principal", target=Target.REPOSITORY)
+    stage.uids.coming.append(told["metadata"]["uid"])
+    await make(stage.cluster, REPOSITORY, told)
+
+
+async def secret_changed(stage: Stage, step: Step) -> None:
+    (told,) = step.objects("principal", target=Target.REPOSITORY)
+    await change(stage.cluster, REPOSITORY, told["metadata"]["name"], lambda data: data.update(told["data"]))
+
+
+async def shared_removed(stage: Stage, _: Step) -> None:
+    for kind, name in ((REPOSITORY, "repo-one"), (REPOSITORY, "creds-one"), (APPPROJECT, "team")):
+        await remove(stage.cluster, kind, name)
+
+
 async def created(stage: Stage, step: Step) -> None:
     await create(stage, step.objects("principal")[0])
 
@@ -168,6 +244,13 @@ async def two_changed(stage: Stage, step: Step) -> None:
 
 
 DONE_HERE: dict[str, Callable[[Stage, Step], Awaitable[None]]] = {
+    "agents connect for the first time": default_project,
+    "managed: AppProject created on the hub": team_made,
+    "managed: AppProject updated on the hub": team_described,
+    "managed: repository Secret created on the hub": secret_made,
+    "managed: repository Secret updated on the hub": secret_changed,
+    "managed: repo-creds Secret created on the hub": secret_made,
+    "managed: repositories, project, key removed on the hub": shared_removed,
     "managed: application created on the hub": created,
     "managed: spec updated on the hub": updated,
     "managed: labels and annotations changed on the hub": updated,
