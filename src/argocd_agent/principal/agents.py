@@ -39,6 +39,8 @@ class Agent:
     connected_at: float = 0.0
     owes_operations: bool = False
     has_compared: bool = False
+    has_joined: bool = False
+    """Whether it is one of those that projects, repositories and keys may be for."""
     has_connected: bool = False
     """Whether it has been here since this process started: before that, nothing is kept for it to catch up with."""
 

@@ -76,10 +76,10 @@ class Resync:
 
     def opened(self, agent: Agent) -> None:
         """A session of *agent* has begun: what it may have missed is put right."""
-        is_first, agent.has_connected = not agent.has_connected, True
+        is_first = not agent.has_connected
         agent.entropy.opened()
-        if is_first and agent.mode is Mode.MANAGED:
-            self._joined()
+        if is_first:
+            self._join(agent)
         if self._serves(agent.name, agent.mode):
             self._open(agent, is_first=is_first)
 
@@ -87,8 +87,7 @@ class Resync:
         """The hub has learned of *agent* after it connected."""
         if not agent.has_connected:
             return
-        if agent.mode is Mode.MANAGED:
-            self._joined()
+        self._join(agent)
         if self._serves(agent.name, agent.mode):
             log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
             self._open(agent, is_first=True)
@@ -103,6 +102,13 @@ class Resync:
         check(event.type, Role.PRINCIPAL, agent.mode)
         if self._serves(agent.name, agent.mode):
             (agent.source if agent.mode is Mode.MANAGED else agent.mirror).handle(event)
+
+    def _join(self, agent: Agent) -> None:
+        """What the agent is to have is known from now on, and compared; only what changes later is sent by itself."""
+        agent.has_joined, agent.has_connected = True, False
+        if agent.mode is Mode.MANAGED:
+            self._joined()
+        agent.has_connected = True
 
     def _open(self, agent: Agent, *, is_first: bool) -> None:
         if is_first:

@@ -92,7 +92,7 @@ class Shares:
         return [
             agent.name
             for agent in self._agents
-            if agent.mode is Mode.MANAGED and agent.has_connected and self._clusters.is_registered(agent.name)
+            if agent.mode is Mode.MANAGED and agent.has_joined and self._clusters.is_registered(agent.name)
         ]
 
 

@@ -24,7 +24,11 @@ from argocd_agent.resources.kinds import APPLICATION, APPPROJECT, Kind
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import Action, Incoming
 from argocd_agent.resources.plan_autonomous import Viewing, for_view
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log
 from argocd_agent.wire.timestamps import format_time
+
+log = get_log("Server")
 
 Clock = Callable[[], float]
 
@@ -35,6 +39,7 @@ class _Said:
 
     refresh: str | None = None
     operation: bytes = b""
+    has_annotations: bool = True
 
 
 class Views:
@@ -99,7 +104,7 @@ class ApplicationViews(Views):
             if application.has_operation(obj) and not application.is_running_here(obj):
                 self._sender.operate(agent.link, obj)
             if obj.annotations.get(ANNOTATION_REFRESH) not in (None, self._said_of(obj).refresh):
-                self._sender.update(agent.link, obj)
+                self._refresh(agent, obj)
 
     def of(self, name: AgentName) -> Iterator[Object]:
         """The copies of what agent *name* owns."""
@@ -168,6 +173,14 @@ class ApplicationViews(Views):
         key = object_key(APPLICATION.target, held.namespace, held.name)
         return EventType.SPEC_UPDATE in agent.link.outbox.pending_types(key)
 
+    def _refresh(self, agent: Agent, obj: Object) -> None:
+        if agent.link.peer.is_reference and not self._said_of(obj).has_annotations:
+            # It can only add to annotations that there are, and never acks what it cannot: all else would wait.
+            about = {fields.AGENT: agent.name, fields.NAME: obj.name}
+            log.warning("An agent of the reference cannot refresh an Application without annotations", about)
+        else:
+            self._sender.update(agent.link, obj)
+
     def _pass_on(self, old: Object, new: Object) -> None:
         agent = self._agents.get(AgentName(new.namespace))
         if agent is None or not agent.has_connected:
@@ -175,7 +188,7 @@ class ApplicationViews(Views):
         said = self._said_of(new)
         refresh = new.annotations.get(ANNOTATION_REFRESH)
         if refresh and refresh != said.refresh and refresh != old.annotations.get(ANNOTATION_REFRESH):
-            self._sender.update(agent.link, new)
+            self._refresh(agent, new)
         wanted = _operation(new)
         if wanted and wanted != said.operation and wanted != _operation(old):
             self._sender.operate(agent.link, new)
@@ -265,7 +278,7 @@ def _mirroring(
 
 
 def _said_by(obj: Object) -> _Said:
-    return _Said(obj.annotations.get(ANNOTATION_REFRESH), _operation(obj))
+    return _Said(obj.annotations.get(ANNOTATION_REFRESH), _operation(obj), bool(obj.annotations))
 
 
 def _operation(obj: Object) -> bytes:

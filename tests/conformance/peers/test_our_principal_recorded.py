@@ -77,7 +77,7 @@ DEVIATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "managed: the same with adoption-policy never": (("spec-update three",), ()),
     "agents connect for the first time": (
         ("appproject spec-update default", "appproject spec-update default"),
-        ("appproject create default",),
+        (),
     ),
     "principal starts again": (
         (
@@ -87,12 +87,7 @@ DEVIATIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "create two",
             "create late",
         ),
-        (
-            "appproject create default",
-            "appproject create team",
-            "repository create creds-one",
-            "repository create repo-one",
-        ),
+        (),
     ),
     "agents start again": (
         ("appproject spec-update default", "appproject spec-update team"),
