@@ -20,6 +20,7 @@ WHO_MAY_IMPORT = {
     "dulwich": ("demo",),
     "google": ("wire",),
     "grpc": ("transport",),
+    "hiredis": ("wire",),
     "joserfc": ("pki",),
     # Shapes are declared where they are read; bytes are decoded by `codec`, see the table of calls in test_shape.
     "msgspec": ("codec", "wire", "resources", "pki", "backends", "demo", "cli"),
