@@ -28,6 +28,7 @@ def changed(data: bytes, chance: random.Random) -> bytes:
 
 def test_every_parser_has_a_target() -> None:
     assert set(TARGETS) == {
+        "cachevalues",
         "capabilities",
         "certificates",
         "checksum",
@@ -38,6 +39,7 @@ def test_every_parser_has_a_target() -> None:
         "objects",
         "patterns",
         "payloads",
+        "resp",
         "selectors",
         "timestamps",
         "tokens",
