@@ -16,6 +16,9 @@ ArgocdAgentError
 │   ├── NotFound · AlreadyExists · Conflict · Gone
 │   ├── Forbidden · Unauthorized · Invalid · BadRequest
 │   └── Unavailable         retryable: no answer, too many requests, or an internal error
+├── CacheError              a cache (Redis, or our own) failed
+│   ├── CacheRefused        it answered with an error: credentials, permissions, memory
+│   └── CacheUnavailable    retryable: nobody there, no answer in time, or not now
 └── TransportError          between the two programs
     ├── StreamClosed        the stream ended; a new one may be opened
     ├── AuthenticationFailed  the other end does not accept who we are
@@ -145,6 +148,24 @@ class Unavailable(ClusterError):
     """No answer, or not now (429, 5xx, a broken connection)."""
 
     code = 503
+    retryable = True
+
+
+class CacheError(ArgocdAgentError):
+    """A cache did not do what it was asked. The message names the command and where the cache is."""
+
+
+class CacheRefused(CacheError):
+    """The cache answered with an error; `code` is its first word, such as NOAUTH, NOPERM or OOM."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CacheUnavailable(CacheError):
+    """The cache could not be reached, broke off, or took too long."""
+
     retryable = True
 
 

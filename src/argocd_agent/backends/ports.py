@@ -1,7 +1,8 @@
-"""What a backend must promise: the `Cluster` port.
+"""What a backend must promise: the ports `Cluster` and `Cache`.
 
-All backends pass one contract suite (tests/conformance/cluster_contract), a real kube-apiserver included.
-Every method raises `errors.ClusterError` subclasses only, with messages that name verb, resource and object.
+All backends of a port pass one contract suite (tests/conformance/cluster_contract and cache_contract), a real
+kube-apiserver and a real Redis included. Every method raises `errors.ClusterError` or `errors.CacheError` subclasses
+only, with messages that name verb, resource and object, or command and place.
 """
 
 from collections.abc import AsyncGenerator
@@ -115,4 +116,30 @@ class Cluster(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Watches end. Calling it twice is fine."""
+        ...
+
+
+class Cache(Protocol):
+    """A store of values that expire, and channels: Redis, or what stands in for it."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value; None if there is none, or no more."""
+        ...
+
+    async def set(self, key: str, value: bytes, *, ttl_seconds: float) -> None:
+        """Keep *value* for so long, to the millisecond. Raises `CacheRefused` where the cache will not."""
+        ...
+
+    async def ping(self) -> None:
+        """Nothing, if the cache is there and lets us in."""
+        ...
+
+    def subscribe(self, channel: str) -> AsyncGenerator[bytes, None]:
+        """Messages on *channel*, after an empty one as soon as nothing can be missed any more. Raises
+        `CacheUnavailable` when the connection is lost: what was said since is lost too, subscribe again. Close it
+        (`contextlib.aclosing`) when you stop early."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. Subscriptions end. Calling it twice is fine."""
         ...

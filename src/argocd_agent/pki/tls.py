@@ -81,7 +81,7 @@ class ClientTls:
 
     An empty `ca_pem` trusts what the system trusts; `verify` False trusts anybody. `server_name` is what the
     certificate must be for; empty: the host that was dialled. `where` names the source of the certificate and its
-    key in messages, `where_ca` that of the CA.
+    key in messages, `where_ca` that of the CA. `alpn` is the protocol that is offered, empty for none.
     """
 
     ca_pem: str = ""
@@ -94,6 +94,7 @@ class ClientTls:
     ciphers: tuple[CipherSuite, ...] = ()
     where: str = "client certificate"
     where_ca: str = "root CA"
+    alpn: str = "h2"
 
 
 def check_versions(minimum: TlsVersion, maximum: TlsVersion | None) -> None:
@@ -119,7 +120,7 @@ def cipher_suites(names: Sequence[str], minimum: TlsVersion) -> tuple[CipherSuit
 
 
 def client_context(tls: ClientTls) -> ssl.SSLContext:
-    """The TLS context for dialling a principal, ALPN h2 included. Raises `KeyMaterialError`, `ConfigError`."""
+    """The TLS context for dialling: a principal, or a Redis. Raises `KeyMaterialError`, `ConfigError`."""
     check_versions(tls.minimum, tls.maximum)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = _OPENSSL_VERSION[tls.minimum]
@@ -128,7 +129,8 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     older = [suite.openssl for suite in tls.ciphers if suite.versions != _ONLY_1_3]
     if older:
         context.set_ciphers(":".join(older))
-    context.set_alpn_protocols(["h2"])
+    if tls.alpn:
+        context.set_alpn_protocols([tls.alpn])
     context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not tls.verify:
