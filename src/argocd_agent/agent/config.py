@@ -6,7 +6,8 @@ Every flag and variable of the reference v0.9 is here or in `unserved`; rows tha
 from dataclasses import dataclass
 from typing import ClassVar
 
-from argocd_agent.agent.unserved import AgentUnserved, check_unserved
+from argocd_agent.agent.redisconfig import check_redis
+from argocd_agent.agent.unserved import AgentUnserved
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, check_versions, cipher_suites
 from argocd_agent.protocol.modes import Mode
@@ -280,7 +281,7 @@ class AgentConfig(AgentUnserved):
         _check_creds(self)
         _check_mode(self)
         _check_tls(self)
-        check_unserved(self)
+        check_redis(self)
 
     @property
     def tls_minimum(self) -> TlsVersion:

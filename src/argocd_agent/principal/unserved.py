@@ -6,28 +6,25 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError
+from argocd_agent.principal.redisconfig import PrincipalRedis
 from argocd_agent.protocol.names import SECRET_CA, SECRET_RESOURCE_PROXY_TLS
 from argocd_agent.settings.declare import Served, at_least, port_or_zero, setting
-from argocd_agent.settings.program import ProgramConfig
 from argocd_agent.settings.values import (
-    Secret,
     address,
     boolean,
     choice,
     duration,
     port,
-    secret,
     text,
     text_list,
 )
 
 LATER = Served.NOT_YET
-REDIS_CA_SECRET = "argocd-redis-tls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalUnserved(ProgramConfig):
-    """WebSocket, resource proxy, Redis proxy, HA."""
+class PrincipalUnserved(PrincipalRedis):
+    """WebSocket, resource proxy, HA."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -85,93 +82,6 @@ class PrincipalUnserved(ProgramConfig):
         "That CA as a PEM file.",
         text,
         variable="RESOURCE_PROXY_TLS_CA_PATH",
-        served=LATER,
-    )
-
-    # Redis
-    redis_server_address: tuple[str, int] | None = setting(
-        "redis.server.address",
-        ("argocd-redis", 6379),
-        "Argo CD's own Redis.",
-        address,
-        served=LATER,
-    )
-    redis_password: Secret = setting(
-        "redis-password",
-        Secret(),
-        "Password of that Redis.",
-        secret,
-        variable="=REDIS_PASSWORD",
-        configmap="",
-        served=LATER,
-    )
-    redis_creds_dir_path: str = setting(
-        "redis-creds-dir-path",
-        "",
-        "Directory with file auth (password) instead.",
-        text,
-        configmap="",
-        served=LATER,
-        variable="=REDIS_CREDS_DIR_PATH",
-    )
-    redis_compression_type: str = setting(
-        "redis.compression.type",
-        "gzip",
-        "How Argo CD compresses what it caches: gzip or none.",
-        choice("gzip", "none"),
-        served=LATER,
-    )
-    redis_proxy_disabled: bool = setting(
-        "disable-redis-proxy",
-        False,
-        "Do not serve Redis to Argo CD.",
-        boolean,
-        configmap="",
-        served=LATER,
-    )
-    redis_tls_enabled: bool = setting(
-        "redis.tls.enabled",
-        False,
-        "TLS toward Redis and on the Redis proxy.",
-        boolean,
-        served=LATER,
-    )
-    redis_proxy_cert_path: str = setting(
-        "redis.proxy.server.tls.cert-path",
-        "",
-        "Certificate of the Redis proxy as a PEM file.",
-        text,
-        served=LATER,
-        flag="--redis-proxy-server-tls-cert",
-    )
-    redis_proxy_key_path: str = setting(
-        "redis.proxy.server.tls.key-path",
-        "",
-        "Its key as a PEM file.",
-        text,
-        served=LATER,
-        flag="--redis-proxy-server-tls-key",
-    )
-    redis_proxy_secret_name: str = setting(
-        "redis.proxy.server.tls.secret-name",
-        "argocd-redis-proxy-tls",
-        "TLS Secret of the Redis proxy.",
-        text,
-        served=LATER,
-    )
-    redis_ca_path: str = setting("redis.ca-path", "", "CA of Redis as a PEM file.", text, served=LATER)
-    redis_ca_secret_name: str = setting(
-        "redis.ca-secret-name",
-        REDIS_CA_SECRET,
-        "Secret of that CA, key ca.crt.",
-        text,
-        served=LATER,
-    )
-    redis_tls_insecure: bool = setting(
-        "redis.tls.insecure",
-        False,
-        "Do not verify the certificate of Redis.",
-        boolean,
         served=LATER,
     )
 
@@ -234,24 +144,5 @@ class PrincipalUnserved(ProgramConfig):
 
 def check_unserved(config: PrincipalUnserved) -> None:
     """Refuse combinations that the reference refuses, so that they do not come as a surprise later."""
-    _check_redis(config)
     if config.ha_enabled and config.ha_preferred_role == "replica" and config.ha_peer_address is None:
         raise ConfigError("--ha-preferred-role=replica needs --ha-peer-address")
-
-
-def _check_redis(config: PrincipalUnserved) -> None:
-    if config.redis_password and config.redis_creds_dir_path:
-        raise ConfigError("--redis-creds-dir-path and --redis-password exclude each other: give one")
-    if not config.redis_tls_enabled:
-        return
-    if bool(config.redis_proxy_cert_path) != bool(config.redis_proxy_key_path):
-        raise ConfigError("--redis-proxy-server-tls-cert and --redis-proxy-server-tls-key: give both or neither")
-    is_secret_chosen = bool(config.redis_ca_secret_name) and (
-        config.redis_ca_secret_name != REDIS_CA_SECRET or "--redis-ca-secret-name" in config.flags_given
-    )
-    if config.redis_tls_insecure + bool(config.redis_ca_path) + is_secret_chosen > 1:
-        raise ConfigError(
-            "--redis-tls-insecure, --redis-ca-path and --redis-ca-secret-name exclude each other: give one"
-        )
-    if not (config.redis_tls_insecure or config.redis_ca_path or config.redis_ca_secret_name):
-        raise ConfigError("--redis-tls-enabled needs --redis-ca-path, --redis-ca-secret-name or --redis-tls-insecure")

@@ -36,6 +36,7 @@ def configured(**flags: str) -> AgentConfig:
         ({"tls_client_key": "x"}, "--tls-client-cert and --tls-client-key: give both or neither"),
         ({"tls_min_version": "tls1.3", "tls_max_version": "tls1.2"}, "tls-min-version tls1.3 is above"),
         ({"tls_max_version": "tls1.2"}, "give --tls-min-version too"),
+        ({"redis_tls_enabled": "true", "redis_tls_ca_secret_name": ""}, "--redis-tls-enabled needs"),
         ({"tls_max_version": "tls1.1"}, "--tls-max-version: tls1.1 is not served"),
         ({"tls_ciphersuites": "X"}, "--tls-ciphersuites: unknown cipher suite 'X'"),
         ({"grpc_max_message_size": "-1"}, "--grpc-max-message-size: -1 is too little"),

@@ -115,9 +115,7 @@ def test_suites_of_tls_1_2_need_that_minimum() -> None:
 def test_all_that_is_not_served_is_named_in_one_warning() -> None:
     config = configured(enable_websocket="true", ha_enabled="true", redis_password="s", allowed_namespaces="*")
 
-    assert notices(config) == (
-        "not served by this version, and ignored: --enable-websocket, --redis-password, --ha-enabled",
-    )
+    assert notices(config) == ("not served by this version, and ignored: --enable-websocket, --ha-enabled",)
 
 
 def test_an_empty_list_of_namespaces_and_old_spellings_are_warned_of() -> None:
