@@ -36,6 +36,7 @@ class PrincipalMetrics(Protocol):
     def outbox_depth(self, agent: str, depth: int) -> None: ...
     def held_deletions(self, agent: str, count: int) -> None: ...
     def agent_forgotten(self, agent: str) -> None: ...
+    def cache_failed(self) -> None: ...
 
 
 class AgentMetrics(Protocol):
@@ -83,6 +84,7 @@ class _Principal:
             "resource_type",
         )
         self._held = gauge(_HELD, "Deletions that the agent's brake holds.", "agent_name")
+        self._cache_errors = counter("argocd_principal_cache_errors_total", "States that Redis did not take.")
         self._queue = _Queue(registry, "argocd_principal_workqueue")
         self._agents: set[str] = set()
 
@@ -132,6 +134,9 @@ class _Principal:
 
     def agent_forgotten(self, agent: str) -> None:
         self._held.forget(agent)
+
+    def cache_failed(self) -> None:
+        self._cache_errors.add(1)
 
     def _series_of(self, agent: str) -> str:
         if agent not in self._agents:
@@ -234,7 +239,7 @@ def _ignore(*_: object, **__: object) -> None:
 class _NoPrincipalMetrics:
     agent_connected = agent_disconnected = average_connection_time = auth_failure = staticmethod(_ignore)
     event_sent = event_received = event_processed = application_queued = staticmethod(_ignore)
-    refused = resent = send_failed = outbox_depth = staticmethod(_ignore)
+    refused = resent = send_failed = outbox_depth = cache_failed = staticmethod(_ignore)
     held_deletions = agent_forgotten = staticmethod(_ignore)
 
 
