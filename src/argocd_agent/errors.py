@@ -158,7 +158,7 @@ class CacheError(ArgocdAgentError):
 class CacheRefused(CacheError):
     """The cache answered with an error; `code` is its first word, such as NOAUTH, NOPERM or OOM."""
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
 

@@ -15,6 +15,7 @@ from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.agent.spoke import Spoke
 from argocd_agent.backends.embedded import EmbeddedCluster, open_memory
 from argocd_agent.backends.ports import Scope
+from argocd_agent.backends.redis import MemoryCache
 from argocd_agent.errors import NotFound, TransportError
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.principal.hub import Hub
@@ -30,6 +31,7 @@ from argocd_agent.telemetry.metrics import NO_AGENT_METRICS, NO_PRINCIPAL_METRIC
 from argocd_agent.transport.gate import Identity
 from argocd_agent.transport.memory import memory_pair
 from argocd_agent.transport.stream import EventStream
+from tests.support.shared import encoded
 
 HOME = "argocd"
 HUB_UID = "hub-1"
@@ -96,6 +98,7 @@ class World:
     agent_settings: dict[str, Any]
     tasks: asyncio.TaskGroup
     hub: Hub | None = None
+    hub_cache: MemoryCache = field(default_factory=MemoryCache)
     spokes: dict[str, Spoke] = field(default_factory=dict)
     streams: dict[str, EventStream] = field(default_factory=dict)
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -122,13 +125,14 @@ class World:
     async def register(self, agent: str) -> None:
         """Make *agent* known to the hub."""
         labels = {LABEL_SECRET_TYPE: SECRET_TYPE_CLUSTER, LABEL_AGENT_NAME: agent}
-        secret = new_object(SECRETS, Metadata(name=f"cluster-{agent}", namespace=HOME, labels=labels))
+        data = encoded({"name": agent, "server": f"https://proxy:9090?agentName={agent}"})
+        secret = new_object(SECRETS, Metadata(name=f"cluster-{agent}", namespace=HOME, labels=labels), data=data)
         await self.hub_cluster.create(SECRETS, secret)
 
     async def start_principal(self, uid: str = HUB_UID) -> None:
         """A new principal process."""
         config = PrincipalConfig(namespace=HOME, auth=Method("mtls", "subject:CN=([^,]+)"), **self.principal_settings)
-        self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid)
+        self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid, self.hub_cache)
         self._run("principal", self.hub.run())
         await self.hub.read()
 
@@ -136,7 +140,9 @@ class World:
         """A new agent process."""
         settings = {"mode": self.mode(name), "namespace": self.spoke_home, **self.agent_settings}
         config = AgentConfig(server_address="hub", creds=Method("mtls", "any"), **settings)
-        spoke = self.spokes[name] = Spoke(config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS)
+        spoke = self.spokes[name] = Spoke(
+            config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS, MemoryCache()
+        )
         self._run(name, spoke.run())
         await spoke.read()
 

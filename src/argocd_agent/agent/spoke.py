@@ -11,17 +11,18 @@ from collections.abc import Callable
 from argocd_agent.agent.autonomous import PUBLISHED, Autonomous
 from argocd_agent.agent.braking import HELD, Braking
 from argocd_agent.agent.buffer import Buffer
+from argocd_agent.agent.clusterinfo import ClusterInfoReports
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.holdings import PARTS
 from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.agent.managed import Managed
-from argocd_agent.backends.ports import Cluster
+from argocd_agent.backends.ports import Cache, Cluster
 from argocd_agent.errors import DecodeError
 from argocd_agent.peer.kubeevents import KubeEvents
 from argocd_agent.peer.link import Link
 from argocd_agent.peer.reports import Reports
 from argocd_agent.peer.session import Session, Watchers
-from argocd_agent.protocol.events import Event, Target
+from argocd_agent.protocol.events import Event, EventType, Target
 from argocd_agent.protocol.heartbeat import heartbeat_for
 from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.protocol.names import AGENT_SOURCE
@@ -30,6 +31,7 @@ from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 from argocd_agent.telemetry.metrics import AgentMetrics
 from argocd_agent.transport.stream import EventStream
+from argocd_agent.wire.payloads import ClusterCacheInfo
 from argocd_agent.wire.timestamps import parse_seconds
 
 log = get_log("Agent")
@@ -43,13 +45,16 @@ def parts_of(mode: Mode) -> tuple[str, ...]:
 class Spoke:
     """The parts that know the principal and what travels, tied together."""
 
-    def __init__(self, config: AgentConfig, cluster: Cluster, health: Health, metrics: AgentMetrics) -> None:
+    def __init__(
+        self, config: AgentConfig, cluster: Cluster, health: Health, metrics: AgentMetrics, cache: Cache
+    ) -> None:
         self._config, self._metrics = config, metrics
         clock = asyncio.get_running_loop().time
         self._login = HubLogin()
         self._link = Link("the principal", config.ack_timeout_seconds, source=AGENT_SOURCE, clock=clock)
         self._buffer = Buffer(self._link.put, config.buffer_informer_event_interval_seconds, clock)
         events = KubeEvents(cluster, "argocd-agent", time.time)
+        self._counts = ClusterInfoReports(cache, config.cache_refresh_interval_seconds, self._count)
         self._braking: Braking | None = None
         if config.mode is Mode.AUTONOMOUS:
             self._side: Managed | Autonomous = self._autonomous(cluster, health, events)
@@ -89,6 +94,7 @@ class Spoke:
             tasks.create_task(self._buffer.run(), name="hold back updates")
             if self._braking is not None:
                 tasks.create_task(self._braking.part(), name="hold deletions")
+                tasks.create_task(self._counts.run(), name="count what is on the cluster")
 
     async def read(self) -> None:
         """Wait until this cluster's objects have been read once."""
@@ -124,12 +130,20 @@ class Spoke:
             opened=self._opened,
             entropy=self._side.entropy,
         )
-        return await session.run()
+        try:
+            return await session.run()
+        finally:
+            self._counts.closed()
 
     def _opened(self) -> None:
         self._side.opened()
         if self._braking is not None:
             self._braking.opened()
+            self._counts.opened()
+
+    def _count(self, counts: ClusterCacheInfo) -> None:
+        kind = EventType.CLUSTER_CACHE_INFO_UPDATE
+        self._link.put(self._link.message(Target.CLUSTER_CACHE_INFO, kind, counts, key="cluster info"))
 
     def _watchers(self, heard: Callable[[], None]) -> Watchers:
         metrics = self._metrics

@@ -37,6 +37,16 @@ class RedisSettings:
     ca_secret: str = ""
 
 
+def check_access(settings: RedisSettings) -> None:
+    """Nothing, or `ConfigError` for a file that must be there at start and cannot be read."""
+    try:
+        _credentials(settings)
+        if settings.tls and settings.ca_path:
+            _text(Path(settings.ca_path))
+    except OSError as error:
+        raise ConfigError(f"Redis: cannot read {error.filename}: {error.strerror}") from error
+
+
 class RedisAccess:
     """Gives `RedisOptions` of now. `run` keeps what comes from the Secret in *namespace* current."""
 
@@ -45,15 +55,6 @@ class RedisAccess:
         self._material = Material(
             cluster, namespace, list(_pieces(settings)), changed=_nothing, report=lambda _, problem: _report(problem)
         )
-
-    def check(self) -> None:
-        """Nothing, or `ConfigError` for a file that must be there at start and cannot be read."""
-        try:
-            _credentials(self._settings)
-            if self._settings.tls and self._settings.ca_path:
-                _text(Path(self._settings.ca_path))
-        except OSError as error:
-            raise ConfigError(f"Redis: cannot read {error.filename}: {error.strerror}") from error
 
     def options(self) -> RedisOptions:
         """How to connect now. Raises `CacheUnavailable` while something is missing."""

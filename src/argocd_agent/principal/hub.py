@@ -6,7 +6,7 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 import asyncio
 import time
 
-from argocd_agent.backends.ports import Cluster
+from argocd_agent.backends.ports import Cache, Cluster
 from argocd_agent.errors import ClusterError, EventRefused
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.drift import Drift
@@ -17,6 +17,7 @@ from argocd_agent.peer.observe import Change, Observer, pause
 from argocd_agent.peer.program import reporter
 from argocd_agent.peer.reports import Reports
 from argocd_agent.principal.agents import Agent, Agents
+from argocd_agent.principal.clusterinfo import ClusterInfos
 from argocd_agent.principal.clusters import Clusters
 from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.principal.connections import Connections
@@ -45,6 +46,8 @@ from argocd_agent.telemetry.health import Health
 from argocd_agent.telemetry.logs import get_log
 from argocd_agent.telemetry.metrics import PrincipalMetrics
 from argocd_agent.wire.brake import HeldOrder, HeldReport
+from argocd_agent.wire.cachevalues import Compression
+from argocd_agent.wire.payloads import ClusterCacheInfo
 from argocd_agent.wire.timestamps import format_time
 
 log = get_log("Server")
@@ -58,7 +61,13 @@ class Hub:
     """The parts that know agents and what travels, tied together."""
 
     def __init__(
-        self, config: PrincipalConfig, cluster: Cluster, health: Health, metrics: PrincipalMetrics, uid: str
+        self,
+        config: PrincipalConfig,
+        cluster: Cluster,
+        health: Health,
+        metrics: PrincipalMetrics,
+        uid: str,
+        cache: Cache,
     ) -> None:
         self.uid, self._config, self._cluster, self._metrics = uid, config, cluster, metrics
         self._clock = asyncio.get_running_loop().time
@@ -71,6 +80,14 @@ class Hub:
         )
         self.agents = Agents(self._new_agent, self._classify)
         self.clusters = Clusters(self._registered, self._removed)
+        self._cluster_infos = ClusterInfos(
+            cache,
+            Compression(config.redis_compression_type),
+            entry=self.clusters.entry,
+            registered=self.clusters.registered,
+            now=lambda: format_time(time.time()),
+            metrics=metrics,
+        )
         self._mapping = HubMapping(config.namespace, self._is_autonomous, config.destination_based_mapping)
         self.connections = Connections(cluster, config.namespace, lambda: format_time(time.time()))
         told = Told(
@@ -117,7 +134,10 @@ class Hub:
             (self._application_views, self._project_views),
             Reports(cluster, events).refused,
             self.resync.handle,
-            {(Mode.MANAGED, Target.BRAKE): self._held_reported},
+            {
+                (Mode.MANAGED, Target.BRAKE): self._held_reported,
+                (Mode.MANAGED, Target.CLUSTER_CACHE_INFO): self._counted,
+            },
         )
         self._held = HeldReports(
             cluster,
@@ -129,7 +149,13 @@ class Hub:
             problem=reporter(health, HELD),
         )
         self.sessions = Sessions(
-            self.agents, self.inbound, self.resync, self.connections, metrics, self.clusters.is_registered
+            self.agents,
+            self.inbound,
+            self.resync,
+            self.connections,
+            metrics,
+            self.clusters.is_registered,
+            self._cluster_infos,
         )
 
     def _write(self, sender: ApplicationSender) -> None:
@@ -181,6 +207,7 @@ class Hub:
             "strip finalizers of AppProjects": self._bare.run(),
             "write down connections": self.connections.run(),
             "show held deletions": self._held.run(),
+            "show clusters": self._cluster_infos.run(),
             "measure connections": self._measure_connections(),
         }
         async with asyncio.TaskGroup() as tasks:
@@ -252,6 +279,11 @@ class Hub:
             raise EventRefused(f"brake: expected a report of held deletions, found {event.type!r}")
         self._held.reported(agent.name, payload_of(event, HeldReport))
 
+    async def _counted(self, agent: Agent, event: Event) -> None:
+        if event.type != EventType.CLUSTER_CACHE_INFO_UPDATE:
+            raise EventRefused(f"cluster info: expected counts, found {event.type!r}")
+        self._cluster_infos.counted(agent.name, payload_of(event, ClusterCacheInfo))
+
     def _order(self, name: AgentName, order: Order) -> None:
         agent = self.agents.get(name)
         if agent is not None and agent.stream is not None and agent.link.peer.can(Capability.BRAKE):
@@ -264,6 +296,7 @@ class Hub:
         return self.watches.clusters.objects.get(key)
 
     def _registered(self, name: AgentName) -> None:
+        self._cluster_infos.registered(name)
         if self.agents.is_autonomous(name):
             self._classify(name)
         agent = self.agents.get(name)
@@ -281,6 +314,7 @@ class Hub:
         self.agents.forget(name)
         self.connections.forgotten(name)
         self._held.forgotten(name)
+        self._cluster_infos.removed(name)
         self._shares.agents_changed()
         if self.agents.is_autonomous(name):
             self._classify(name)

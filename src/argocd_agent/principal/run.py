@@ -9,10 +9,12 @@ import random
 from collections.abc import Callable
 
 from argocd_agent import __version__
-from argocd_agent.backends.ports import Cluster
+from argocd_agent.backends.ports import Cache, Cluster
+from argocd_agent.backends.redis import MemoryCache, RedisCache
 from argocd_agent.errors import ClusterError, ConfigError
 from argocd_agent.peer.observe import pause
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
+from argocd_agent.peer.redis import RedisAccess, check_access
 from argocd_agent.principal.auth.methods import AuthMethod, parse_method
 from argocd_agent.principal.blocklist import Blocklist
 from argocd_agent.principal.config import PrincipalConfig
@@ -20,6 +22,7 @@ from argocd_agent.principal.gatekeeper import Gatekeeper
 from argocd_agent.principal.hub import HUB_PARTS, Hub
 from argocd_agent.principal.identity import principal_uid
 from argocd_agent.principal.keys import Keys
+from argocd_agent.principal.redisconfig import redis_settings
 from argocd_agent.principal.registration import NoRegistration, Registration
 from argocd_agent.protocol.backoff import Reconnect
 from argocd_agent.protocol.capabilities import announce
@@ -39,6 +42,8 @@ REGISTRATION = "certificate of self-registered clusters"
 async def run_principal(config: PrincipalConfig, stop: asyncio.Event) -> None:
     """Serve until *stop* is set. Raises `ConfigError` for what cannot work and will not heal by itself."""
     _method(config, is_blocked=lambda _: False)  # what is wrong with --auth is said before anything is started
+    if (settings := redis_settings(config)) is not None:
+        check_access(settings)
     health = Health((IDENTITY, *HUB_PARTS, BLOCKLIST, LISTENER))
     metrics, registry = principal_metrics(__version__) if config.metrics_port else (NO_PRINCIPAL_METRICS, None)
     async with cluster_of(config) as cluster:
@@ -60,7 +65,11 @@ def _method(config: PrincipalConfig, is_blocked: Callable[[str], bool]) -> AuthM
 async def _serve(
     config: PrincipalConfig, cluster: Cluster, health: Health, keys: Keys, metrics: PrincipalMetrics
 ) -> None:
-    hub = Hub(config, cluster, health, metrics, await _identity(config, cluster, reporter(health, IDENTITY)))
+    settings = redis_settings(config)
+    access = None if settings is None else RedisAccess(settings, cluster, config.namespace)
+    cache: Cache = MemoryCache() if access is None else RedisCache(access.options)
+    uid = await _identity(config, cluster, reporter(health, IDENTITY))
+    hub = Hub(config, cluster, health, metrics, uid, cache)
     blocklist = Blocklist(cluster, config.namespace, lambda one: _dismiss(one), reporter(health, BLOCKLIST))
     registration = _registration(config, cluster, health, hub, keys)
     gate = Gatekeeper(
@@ -80,6 +89,8 @@ async def _serve(
             hub.dismiss(agent, "its certificate is blocked")
 
     async with asyncio.TaskGroup() as tasks:
+        if access is not None:
+            tasks.create_task(access.run(), name="the way to Redis")
         tasks.create_task(hub.run(), name="the hub")
         tasks.create_task(blocklist.run(), name="watch the blocklist")
         await hub.read()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from argocd_agent.errors import EventError, PeerUnavailable
 from argocd_agent.peer.session import Session, Watchers
 from argocd_agent.principal.agents import Agent, Agents
+from argocd_agent.principal.clusterinfo import ClusterInfos
 from argocd_agent.principal.connections import Connections
 from argocd_agent.principal.inbound import Inbound
 from argocd_agent.principal.resync import Resync
@@ -34,6 +35,7 @@ class Sessions:
     connections: Connections
     metrics: PrincipalMetrics
     is_registered: Callable[[AgentName], bool]
+    cluster_infos: ClusterInfos
 
     async def serve(self, identity: Identity, stream: EventStream) -> None:
         """Drive *stream* until it ends. Raises `PeerUnavailable` for a stream that is not accepted."""
@@ -92,6 +94,7 @@ class Sessions:
             log.warning("The agent has no cluster Secret on the hub: it is sent nothing until there is one", about)
         self.metrics.agent_connected(agent.name)
         self.connections.connected(agent.name, agent.mode, stream.address)
+        self.cluster_infos.connected(agent.name)
         reason = "the principal is stopping"
         try:
             reason = await session.run()
@@ -100,6 +103,7 @@ class Sessions:
             agent.session = None
             if agent.stream is stream and self.agents.get(agent.name) is agent:
                 self.connections.disconnected(agent.name, agent.mode, reason)
+                self.cluster_infos.disconnected(agent.name)
             log.info("An agent disconnected", about | {fields.REASON: reason})
 
     def _watchers(self, agent: Agent) -> Watchers:

@@ -10,7 +10,7 @@ import pytest
 
 from argocd_agent.backends.embedded import EmbeddedCluster, open_memory
 from argocd_agent.errors import CacheUnavailable, ConfigError
-from argocd_agent.peer.redis import RedisAccess, RedisSettings
+from argocd_agent.peer.redis import RedisAccess, RedisSettings, check_access
 from argocd_agent.resources.kinds import NAMESPACES, SECRETS
 from argocd_agent.resources.objects import Metadata, new_object
 from argocd_agent.settings.values import Secret
@@ -36,8 +36,9 @@ def ca_secret(text: str) -> object:
 
 
 async def test_plain_settings_are_used_as_they_are() -> None:
-    async with access(RedisSettings(address=ADDRESS, username="u", password=Secret("p"))) as (found, _):
-        found.check()
+    settings = RedisSettings(address=ADDRESS, username="u", password=Secret("p"))
+    check_access(settings)
+    async with access(settings) as (found, _):
         options = found.options()
 
     assert (options.address, options.username, options.password.reveal(), options.tls) == ("redis:6379", "u", "p", None)
@@ -58,9 +59,10 @@ async def test_credentials_come_from_a_directory_and_are_read_each_time(tmp_path
 
 @pytest.mark.feature("A-89")
 async def test_a_directory_without_a_password_ends_the_start(tmp_path: Path) -> None:
-    async with access(RedisSettings(address=ADDRESS, creds_dir=str(tmp_path))) as (found, _):
-        with pytest.raises(ConfigError, match=f"cannot read {tmp_path}/auth: No such file"):
-            found.check()
+    settings = RedisSettings(address=ADDRESS, creds_dir=str(tmp_path))
+    with pytest.raises(ConfigError, match=f"cannot read {tmp_path}/auth: No such file"):
+        check_access(settings)
+    async with access(settings) as (found, _):
         with pytest.raises(CacheUnavailable, match="cannot read"):
             found.options()
 

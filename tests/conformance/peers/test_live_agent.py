@@ -16,6 +16,7 @@ from argocd_agent.agent.connection import Connection, Login
 from argocd_agent.agent.spoke import Spoke
 from argocd_agent.backends.embedded import EmbeddedCluster
 from argocd_agent.backends.ports import Scope
+from argocd_agent.backends.redis import MemoryCache
 from argocd_agent.codec import encode
 from argocd_agent.errors import NotFound, StreamClosed
 from argocd_agent.pki.tls import ClientTls
@@ -145,7 +146,7 @@ async def our_connection(
 ) -> AsyncIterator[None]:
     """An agent of ours that stays connected to *port*, whole but for its program."""
     config = AgentConfig(server_address="localhost", creds=Method("mtls", "any"), mode=Mode.MANAGED, namespace=HOME)
-    spoke = Spoke(config, cluster, Health(()), NO_AGENT_METRICS)
+    spoke = Spoke(config, cluster, Health(()), NO_AGENT_METRICS, MemoryCache())
     leaf = a_leaf(AGENT)
     tls = ClientTls(
         ca_pem=a_ca().certificate_pem,
