@@ -1,6 +1,6 @@
 # The commands of this repository. `make` alone lists them; each sets up what it needs first.
 #
-# Needs Python 3.11 or later, git and make. `make test-clusters` needs Go too.
+# Needs Python 3.11 or later, git and make. `make test-clusters` needs Go too, and Redis.
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -28,9 +28,9 @@ demo: setup ## a hub and two spokes on this machine, narrated; SERVE=1 keeps the
 test: setup ## everything that needs only Python and git; ARGS= goes to pytest
 	$(PYTEST) tests --ignore=tests/$(SLOW) $(ARGS)
 
-test-clusters: setup ## against real API servers; builds etcd, kube-apiserver and kubectl at the first run; ARGS= goes to pytest
+test-clusters: setup ## against real API servers and Argo CD, which the first run builds (see tools/build); ARGS= goes to pytest
 	@command -v go >/dev/null || { \
-	    echo "make test-clusters: no Go toolchain: expected 'go' (1.26 or later) on PATH, which builds kube-apiserver and etcd" >&2; exit 1; }
+	    echo "make test-clusters: no Go toolchain: expected 'go' (1.26 or later) on PATH, which builds Kubernetes and Argo CD" >&2; exit 1; }
 	tools/build
 	$(PYTEST) tests/$(SLOW) $(ARGS)
 
