@@ -21,6 +21,7 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self.certificate = folder / "ca.crt"
+        self.server_certificate, self.server_key = folder / "server.crt", folder / "server.key"
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test clusters")])
         builder = _builder(self._name, self._name, self._key.public_key())

@@ -4,8 +4,9 @@
         cluster = clusters[0].connect()                   # our own client, as admin
         clusters[0].kubeconfig                            # for kubectl and the programs
 
-Argo CD's CRDs are there and established, so are the asked-for namespaces. There is no controller-manager: nothing
-collects garbage, namespaces never finish deleting, and there are no default ServiceAccounts. Everything that is started
+Argo CD's CRDs are there and established, so are the asked-for namespaces. There is no controller-manager, but for
+those who start one (`controllers.py`): nothing collects garbage, namespaces never finish deleting, and there are no
+default ServiceAccounts. Everything that is started
 here ends here, by process group, also when the caller dies. The programs come from `tools/build`; where they are
 missing and cannot be built, `ToolsMissing` says why.
 """
@@ -224,12 +225,12 @@ def real_clusters(
 
 
 def build_tools() -> Path:
-    """The folder of etcd, kube-apiserver, kubectl and the CRDs, built if need be. Raises `ToolsMissing`."""
+    """The folder of etcd, kube-apiserver and all the others, built if need be. Raises `ToolsMissing`."""
     built = subprocess.run(["bash", str(ROOT / "tools" / "build")], stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode != 0:
         raise ToolsMissing(
             "tools/build failed, its words are above: the cluster lane needs a Go toolchain ('go' on PATH) to build "
-            "etcd and kube-apiserver, or a cache folder that holds them"
+            "Kubernetes, etcd and Argo CD, and Redis, or a cache folder that holds them"
         )
     return Path(built.stdout.strip().splitlines()[-1])
 

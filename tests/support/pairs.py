@@ -86,7 +86,14 @@ def shared_pair(
         hub = await install_hub(hub_kubeconfig)
         return hub, await install_spoke(hub, spoke_kubeconfig)
 
-    pair = _started(*asyncio.run(install()), principal, agent)
+    with started(*asyncio.run(install()), principal=principal, agent=agent) as pair:
+        yield pair
+
+
+@contextlib.contextmanager
+def started(hub: Hub, spoke: Spoke, *, principal: Flags = (), agent: Flags = ()) -> Iterator[Pair]:
+    """What is installed already, started and connected; outside of a loop."""
+    pair = _started(hub, spoke, principal, agent)
     try:
         pair.wait()
         yield pair

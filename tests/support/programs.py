@@ -1,14 +1,17 @@
-"""Our programs as processes: started, listened to, looked at through their pages, ended by their own id.
+"""Programs as processes, ours and others': started, listened to, looked at through their pages, ended by their own id.
 
     principal = Running("principal", ["principal", "--namespace", …], health_port=20001)
     principal.until_ready()                      # every change of health is also a log line: that is what is waited for
     line = principal.until_said("Listening")     # a line with these words, now or later
     assert principal.stop() == 0
 
+    with said_and_ended(Running("redis", ["--port=20002"], command=["redis-server"]), "Ready to accept"): …
+
 Everything here blocks, for a bounded time; coroutines call it through `asyncio.to_thread`. What has not come in time
 raises `NotSaid`, whose message ends with the program's last words.
 """
 
+import contextlib
 import http.client
 import itertools
 import os
@@ -19,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -83,8 +86,9 @@ class Running:
 
     name: str
     arguments: Sequence[str]
-    health_port: int
+    health_port: int = 0  # 0: it has no such pages
     variables: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = PROGRAM
     lines: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,7 +97,7 @@ class Running:
         # The kernel ends the program when we die without cleaning up.
         leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         self.process = subprocess.Popen(
-            [*leash, *PROGRAM, *self.arguments],
+            [*leash, *self.command, *self.arguments],
             env=environment(os.environ) | dict(self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -217,3 +221,13 @@ class Running:
         with self._news:
             self._open -= 1
             self._news.notify_all()
+
+
+@contextlib.contextmanager
+def said_and_ended(program: Running, *words: str, seconds: float = HEARD_SECONDS) -> Iterator[Running]:
+    """*program* as soon as it has said *words*, killed at the end of the block. Raises `NotSaid`."""
+    try:
+        program.until_said(*words, seconds=seconds)
+        yield program
+    finally:
+        program.kill()

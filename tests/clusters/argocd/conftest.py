@@ -1,0 +1,75 @@
+"""A hub and a spoke with Argo CD's own programs and Kubernetes' controllers, shared by the tests of this folder.
+
+They start when the first of these tests asks and end with the last, so that the rest of the lane runs without them.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.argocd import HUB, SPOKE, ArgoCD, argo_cd
+from tests.support.clusters import RealClusters
+from tests.support.controllers import controllers, workloads
+from tests.support.gitserver import HOST, GitServer, git_server
+from tests.support.kwok import FakeNode, a_node
+from tests.support.pairs import Pair, started
+from tests.support.sites import Hub, Spoke, install_hub, install_spoke
+
+
+@pytest.fixture(scope="package")
+def git(clusters: RealClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    """Where repositories are served that both Argo CDs trust."""
+    with git_server(tmp_path_factory.mktemp("git"), clusters[0].authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def hub(clusters: RealClusters) -> Iterator[Hub]:
+    """The namespace of a principal, on a cluster that collects garbage."""
+    with controllers(clusters[0], clusters.tools):
+        yield asyncio.run(install_hub(clusters[0].kubeconfig))
+
+
+@pytest.fixture(scope="package")
+def node(clusters: RealClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeNode]:
+    """The node of the spoke's cluster: Deployments become ready."""
+    with (
+        workloads(clusters[1], clusters.tools),
+        a_node(clusters[1], clusters.tools, tmp_path_factory.mktemp("node")) as ready,
+    ):
+        yield ready
+
+
+@pytest.fixture(scope="package")
+def spoke(clusters: RealClusters, hub: Hub, node: FakeNode) -> Spoke:
+    """The namespaces of a managed agent."""
+    return asyncio.run(install_spoke(hub, clusters[1].kubeconfig))
+
+
+@pytest.fixture(scope="package")
+def hub_argo(
+    clusters: RealClusters, hub: Hub, git: GitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ArgoCD]:
+    """Argo CD of the hub, for all namespaces: everything but the application-controller."""
+    folder = tmp_path_factory.mktemp("hub-argocd")
+    trusted = {HOST: git.ca}
+    with argo_cd(clusters.tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="*") as argo:
+        yield argo
+
+
+@pytest.fixture(scope="package")
+def spoke_argo(
+    clusters: RealClusters, spoke: Spoke, git: GitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ArgoCD]:
+    """Argo CD of the spoke: the application-controller and what it needs."""
+    folder = tmp_path_factory.mktemp("spoke-argocd")
+    with argo_cd(clusters.tools, folder, spoke.kubeconfig, spoke.namespace, SPOKE, trusted={HOST: git.ca}) as argo:
+        yield argo
+
+
+@pytest.fixture(scope="package")
+def pair(hub: Hub, spoke: Spoke, hub_argo: ArgoCD, spoke_argo: ArgoCD) -> Iterator[Pair]:
+    """Our principal and our agent between them, connected."""
+    with started(hub, spoke) as running:
+        yield running
