@@ -4,8 +4,7 @@ from typing import Any
 
 from argocd_agent.codec import encode
 from argocd_agent.protocol.names import ANNOTATION_PRINCIPAL_UID, ANNOTATION_SOURCE_UID
-from argocd_agent.resources.kinds import APPLICATIONSETS
-from argocd_agent.resources.objects import Metadata, Object, new_object
+from argocd_agent.resources.objects import Metadata, Object
 
 
 def an_application(
@@ -90,35 +89,3 @@ def a_project(
         finalizers=finalizers,
     )
     return Object(metadata, {"spec": encode(everywhere if spec is None else spec)})
-
-
-def an_application_set(
-    name: str,
-    namespace: str,
-    generators: list[dict[str, Any]],
-    *,
-    template: str = "{{.name}}",
-    destination: dict[str, str] | None = None,
-    source: dict[str, str] | None = None,
-    spec: dict[str, Any] | None = None,
-    metadata: dict[str, Any] | None = None,
-    preserved: bool = False,
-) -> Object:
-    """An ApplicationSet whose Applications are named by *template*; *spec* and *metadata* are theirs.
-
-    *preserved*: they are made without the finalizer that takes what they have deployed along.
-    """
-    wanted = {
-        "project": "default",
-        "source": source or {"repoURL": "https://git.example/repo", "path": "guestbook", "targetRevision": "HEAD"},
-        "destination": destination or {"name": "in-cluster", "namespace": "default"},
-        **(spec or {}),
-    }
-    about = {"name": template, **(metadata or {})}
-    behaviour = {
-        "goTemplate": True,
-        "generators": generators,
-        "template": {"metadata": about, "spec": wanted},
-        "syncPolicy": {"preserveResourcesOnDeletion": preserved},
-    }
-    return new_object(APPLICATIONSETS, Metadata(name=name, namespace=namespace), spec=behaviour)

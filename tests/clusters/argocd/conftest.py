@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.argocd import HUB, SPOKE, ArgoCD, argo_cd
-from tests.support.clusters import RealClusters
+from tests.support.clusters import RealCluster, RealClusters
 from tests.support.controllers import controllers, workloads
 from tests.support.gitserver import HOST, GitServer, git_server
 from tests.support.kwok import FakeNode, a_node
@@ -25,10 +25,16 @@ def git(clusters: RealClusters, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="package")
-def hub(clusters: RealClusters) -> Iterator[Hub]:
-    """The namespace of a principal, on a cluster that collects garbage."""
+def hub_cluster(clusters: RealClusters) -> Iterator[RealCluster]:
+    """The cluster of principals, which collects garbage."""
     with controllers(clusters[0], clusters.tools):
-        yield asyncio.run(install_hub(clusters[0].kubeconfig))
+        yield clusters[0]
+
+
+@pytest.fixture(scope="package")
+def hub(hub_cluster: RealCluster) -> Hub:
+    """The namespace of a principal."""
+    return asyncio.run(install_hub(hub_cluster.kubeconfig))
 
 
 @pytest.fixture(scope="package")
@@ -51,10 +57,10 @@ def spoke(clusters: RealClusters, hub: Hub, node: FakeNode) -> Spoke:
 def hub_argo(
     clusters: RealClusters, hub: Hub, git: GitServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ArgoCD]:
-    """Argo CD of the hub, for all namespaces: everything but the application-controller."""
+    """Argo CD of the hub, for the namespaces of all agents: everything but the application-controller."""
     folder = tmp_path_factory.mktemp("hub-argocd")
     trusted = {HOST: git.ca}
-    with argo_cd(clusters.tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="*") as argo:
+    with argo_cd(clusters.tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="agent-*") as argo:
         yield argo
 
 

@@ -8,12 +8,12 @@ from argocd_agent.demo.seeing import until
 from argocd_agent.resources.kinds import APPLICATIONSETS, CONFIGMAPS, NAMESPACES
 from argocd_agent.resources.objects import Metadata, Object, new_object
 from tests.support.applications import Applications, status_of
+from tests.support.applicationsets import a_list, an_application_set
 from tests.support.argocd import ArgoCD
 from tests.support.clusters import RealClusters
 from tests.support.gitserver import GitServer
 from tests.support.guestbook import DEPLOYMENTS, PAGE, SERVERS, guestbook
 from tests.support.kwok import FakeNode
-from tests.support.objects import an_application_set
 from tests.support.programs import run
 from tests.support.sites import Hub, Spoke, a_name, make_namespace, opened
 
@@ -71,13 +71,13 @@ async def test_containers_show_their_logs_and_run_commands(clusters: RealCluster
 
 async def test_an_application_set_makes_applications_and_takes_them_along(hub: Hub, hub_argo: ArgoCD) -> None:
     name = a_name("set")
-    elements = [{"name": f"{name}-{end}"} for end in ("one", "two")]
-    wanted = an_application_set(name, hub.namespace, [{"list": {"elements": elements}}], preserved=True)
+    names = [f"{name}-{end}" for end in ("one", "two")]
+    wanted = an_application_set(name, hub.namespace, [a_list(*names)], preserved=True)
     async with opened(hub.kubeconfig) as cluster:
         applications = Applications(cluster, hub.namespace)
         await cluster.create(APPLICATIONSETS, wanted)
 
-        made = [await applications.until_there(element["name"]) for element in elements]
+        made = [await applications.until_there(each) for each in names]
         await cluster.delete(APPLICATIONSETS, hub.namespace, name)
 
         for obj in made:
