@@ -45,6 +45,7 @@ class Part(StrEnum):
 WHOLE = (Part.REDIS, Part.REPOSITORIES, Part.CONTROLLER, Part.SETS, Part.SERVER)
 HUB = (Part.REDIS, Part.REPOSITORIES, Part.SETS, Part.SERVER)
 SPOKE = (Part.REDIS, Part.REPOSITORIES, Part.CONTROLLER)
+AUTONOMOUS = (*SPOKE, Part.SETS)  # a spoke that makes its own Applications
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import yaml
 from argocd_agent.resources.kinds import Api
 
 DEPLOYMENTS = Api("apps", "v1", "deployments", "Deployment")
+JOBS = Api("batch", "v1", "jobs", "Job")
 PAGE, SERVERS = "page", "servers"  # their names
 
 

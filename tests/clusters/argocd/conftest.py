@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.argocd import HUB, SPOKE, ArgoCD, argo_cd
+from tests.support.argocd import AUTONOMOUS, HUB, SPOKE, ArgoCD, argo_cd
 from tests.support.clusters import RealCluster, RealClusters
 from tests.support.controllers import controllers, workloads
 from tests.support.gitserver import HOST, GitServer, git_server
 from tests.support.kwok import FakeNode, a_node
-from tests.support.pairs import Pair, started
+from tests.support.pairs import Pair, ended, started
 from tests.support.sites import Hub, Spoke, install_hub, install_spoke
 
 
@@ -79,3 +79,17 @@ def pair(hub: Hub, spoke: Spoke, hub_argo: ArgoCD, spoke_argo: ArgoCD) -> Iterat
     """Our principal and our agent between them, connected."""
     with started(hub, spoke) as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def autonomous(
+    clusters: RealClusters, pair: Pair, git: GitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """The same principal, and an autonomous agent beside the managed one, on whose spoke sets make Applications."""
+    spoke = asyncio.run(install_spoke(pair.hub, clusters[1].kubeconfig))
+    folder = tmp_path_factory.mktemp("autonomous-argocd")
+    with argo_cd(clusters.tools, folder, spoke.kubeconfig, spoke.namespace, AUTONOMOUS, trusted={HOST: git.ca}):
+        agent = spoke.start("--agent-mode=autonomous")
+        with ended(agent):
+            agent.until_ready()
+            yield Pair(pair.hub, spoke, pair.principal, agent)
