@@ -83,7 +83,7 @@ class Kubectl:
 
 @contextlib.asynccontextmanager
 async def kubectl_on_a_cluster(folder: Path) -> AsyncIterator[Kubectl]:
-    program = build_tools() / "kubectl"
+    program = build_tools("kubectl") / "kubectl"
     cluster = open_memory()
     await cluster.create(NAMESPACES, new_object(NAMESPACES, Metadata(name="argocd")))
     async with serve(cluster) as face:
@@ -350,7 +350,7 @@ async def test_explain_and_api_resources(tmp_path: Path) -> None:
 
 async def test_the_real_definitions_of_argo_cd_can_be_applied(tmp_path: Path) -> None:
     async with kubectl_on_a_cluster(tmp_path) as kubectl:
-        await kubectl.run("apply", "--server-side", "-f", str(build_tools() / "crds"))
+        await kubectl.run("apply", "--server-side", "-f", str(build_tools("crds") / "crds"))
         await kubectl.run("wait", "crd/applications.argoproj.io", "--for=condition=Established", "--timeout=10s")
         await kubectl.apply(APPLICATION)
         table = await kubectl.run("get", "apps")

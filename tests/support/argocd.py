@@ -154,16 +154,17 @@ PARTS: Mapping[Part, _Row] = {
 
 @dataclass
 class ArgoCD:
-    """One installation that runs. `programs` are the processes of now."""
+    """One installation that runs. `programs` are the processes of now, `flags` what tests give a part besides ours."""
 
     site: Site
+    flags: Mapping[Part, Sequence[str]] = field(default_factory=dict)
     programs: dict[Part, Running] = field(default_factory=dict)
 
     def start(self, part: Part) -> Running:
         """Start *part* and wait until it works. Raises `NotSaid`, with its last words."""
         program = self.programs[part] = Running(
             f"{part} of {self.site.namespace}",
-            PARTS[part].flags(self.site),
+            [*PARTS[part].flags(self.site), *self.flags.get(part, ())],
             variables=self._variables(part),
             command=[str(self.site.tools / ("redis-server" if part is Part.REDIS else "argocd"))],
         )
@@ -215,17 +216,19 @@ def argo_cd(
     *,
     trusted: Mapping[str, Path],
     others: str = "",
+    flags: Mapping[Part, Sequence[str]] | None = None,
 ) -> Iterator[ArgoCD]:
     """*parts* of Argo CD in *namespace*, which exists, and for the namespaces that the patterns *others* name.
 
-    *trusted* are the CAs of Git servers, by host. Raises `NotSaid`, with a program's last words.
+    *trusted* are the CAs of Git servers, by host. One of *flags* that a part is given by us as well counts instead of
+    ours. Raises `NotSaid`, with a program's last words.
     """
     for name in ("tls", "ssh", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for host, ca in trusted.items():
         shutil.copyfile(ca, folder / "tls" / host)
     asyncio.run(_furnish(kubeconfig, _furniture(namespace, tools / "argocd-config")))
-    argo = ArgoCD(Site(tools, folder, kubeconfig, namespace, others))
+    argo = ArgoCD(Site(tools, folder, kubeconfig, namespace, others), flags or {})
     try:
         for part in parts:
             argo.start(part)

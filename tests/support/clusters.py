@@ -35,6 +35,7 @@ from argocd_agent.resources.objects import Metadata, Object, new_object
 from tests.support.authority import Authority
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("etcd", "kube-apiserver", "kubectl", "crds")
 READY_SECONDS = 60.0  # about 5 on an idle machine
 PROBE_SECONDS = 0.05
 TOKEN, TOKEN_USER = "a-token-that-every-api-server-knows", "token-user"  # may do nothing but be known
@@ -198,7 +199,7 @@ def real_clusters(
 
     Raises `ToolsMissing` and `NotReady`.
     """
-    tools = tools or build_tools()
+    tools = tools or build_tools(*PROGRAMS)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         # Whoever forgets to leave the block leaves no process.
@@ -224,9 +225,10 @@ def real_clusters(
         yield RealClusters(clusters, tools, etcd_port)
 
 
-def build_tools() -> Path:
-    """The folder of etcd, kube-apiserver and all the others, built if need be. Raises `ToolsMissing`."""
-    built = subprocess.run(["bash", str(ROOT / "tools" / "build")], stdout=subprocess.PIPE, text=True, check=False)
+def build_tools(*programs: str) -> Path:
+    """The folder of *programs*, or of all that `tools/build` knows, built if need be. Raises `ToolsMissing`."""
+    command = ["bash", str(ROOT / "tools" / "build"), *programs]
+    built = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if built.returncode != 0:
         raise ToolsMissing(
             "tools/build failed, its words are above: the cluster lane needs a Go toolchain ('go' on PATH) to build "

@@ -5,16 +5,23 @@ They start when the first of these tests asks and end with the last, so that the
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.argocd import AUTONOMOUS, HUB, SPOKE, ArgoCD, argo_cd
-from tests.support.clusters import RealCluster, RealClusters
+from tests.support.clusters import RealCluster, RealClusters, build_tools
 from tests.support.controllers import controllers, workloads
 from tests.support.gitserver import HOST, GitServer, git_server
 from tests.support.kwok import FakeNode, a_node
 from tests.support.pairs import Pair, ended, started
 from tests.support.sites import Hub, Spoke, install_hub, install_spoke
+
+
+@pytest.fixture(scope="package")
+def tools() -> Path:
+    """The folder of all programs, each built if it is missing."""
+    return build_tools()
 
 
 @pytest.fixture(scope="package")
@@ -25,9 +32,9 @@ def git(clusters: RealClusters, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="package")
-def hub_cluster(clusters: RealClusters) -> Iterator[RealCluster]:
+def hub_cluster(clusters: RealClusters, tools: Path) -> Iterator[RealCluster]:
     """The cluster of principals, which collects garbage."""
-    with controllers(clusters[0], clusters.tools):
+    with controllers(clusters[0], tools):
         yield clusters[0]
 
 
@@ -38,11 +45,11 @@ def hub(hub_cluster: RealCluster) -> Hub:
 
 
 @pytest.fixture(scope="package")
-def node(clusters: RealClusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeNode]:
+def node(clusters: RealClusters, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeNode]:
     """The node of the spoke's cluster: Deployments become ready."""
     with (
-        workloads(clusters[1], clusters.tools),
-        a_node(clusters[1], clusters.tools, tmp_path_factory.mktemp("node")) as ready,
+        workloads(clusters[1], tools),
+        a_node(clusters[1], tools, tmp_path_factory.mktemp("node")) as ready,
     ):
         yield ready
 
@@ -54,23 +61,19 @@ def spoke(clusters: RealClusters, hub: Hub, node: FakeNode) -> Spoke:
 
 
 @pytest.fixture(scope="package")
-def hub_argo(
-    clusters: RealClusters, hub: Hub, git: GitServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ArgoCD]:
+def hub_argo(tools: Path, hub: Hub, git: GitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
     """Argo CD of the hub, for the namespaces of all agents: everything but the application-controller."""
     folder = tmp_path_factory.mktemp("hub-argocd")
     trusted = {HOST: git.ca}
-    with argo_cd(clusters.tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="agent-*") as argo:
+    with argo_cd(tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="agent-*") as argo:
         yield argo
 
 
 @pytest.fixture(scope="package")
-def spoke_argo(
-    clusters: RealClusters, spoke: Spoke, git: GitServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ArgoCD]:
+def spoke_argo(tools: Path, spoke: Spoke, git: GitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
     """Argo CD of the spoke: the application-controller and what it needs."""
     folder = tmp_path_factory.mktemp("spoke-argocd")
-    with argo_cd(clusters.tools, folder, spoke.kubeconfig, spoke.namespace, SPOKE, trusted={HOST: git.ca}) as argo:
+    with argo_cd(tools, folder, spoke.kubeconfig, spoke.namespace, SPOKE, trusted={HOST: git.ca}) as argo:
         yield argo
 
 
@@ -83,12 +86,12 @@ def pair(hub: Hub, spoke: Spoke, hub_argo: ArgoCD, spoke_argo: ArgoCD) -> Iterat
 
 @pytest.fixture(scope="package")
 def autonomous(
-    clusters: RealClusters, pair: Pair, git: GitServer, tmp_path_factory: pytest.TempPathFactory
+    clusters: RealClusters, tools: Path, pair: Pair, git: GitServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     """The same principal, and an autonomous agent beside the managed one, on whose spoke sets make Applications."""
     spoke = asyncio.run(install_spoke(pair.hub, clusters[1].kubeconfig))
     folder = tmp_path_factory.mktemp("autonomous-argocd")
-    with argo_cd(clusters.tools, folder, spoke.kubeconfig, spoke.namespace, AUTONOMOUS, trusted={HOST: git.ca}):
+    with argo_cd(tools, folder, spoke.kubeconfig, spoke.namespace, AUTONOMOUS, trusted={HOST: git.ca}):
         agent = spoke.start("--agent-mode=autonomous")
         with ended(agent):
             agent.until_ready()
