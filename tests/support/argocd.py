@@ -1,7 +1,8 @@
 """Argo CD on a real API server: its own programs as processes, with what they expect to find in their namespace.
 
-    with argo_cd(tools, folder, kubeconfig, "argocd", WHOLE, trusted={git.host: git.ca}) as argo:
+    with argo_cd(tools, folder, kubeconfig, "argocd", WHOLE, trusted={HOST: git.ca}) as argo:
         argo.run("app", "sync", "argocd/shop", "--async")     # the real command line, as the administrator
+        argo.ask("GET", "applications/shop")                  # its API, likewise
         argo.stop(Part.CONTROLLER); argo.start(Part.CONTROLLER)
 
 A hub has no application-controller, a spoke has no server. Every installation has a Redis of its own, and its parts
@@ -10,17 +11,21 @@ believe that they run in the cluster of their kubeconfig. Everything ends with t
 
 import asyncio
 import contextlib
+import http.client
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import yaml
 
 from argocd_agent.backends.kubernetes import KubernetesCluster, load
+from argocd_agent.codec import decode_any, encode
 from argocd_agent.errors import AlreadyExists
 from argocd_agent.resources.kinds import APPPROJECTS, CONFIGMAPS, SECRETS, Api
 from argocd_agent.resources.objects import Metadata, Object, new_object
@@ -29,6 +34,7 @@ from tests.support.programs import LOOPBACK, Running, a_port, run
 ADMINISTRATOR, PASSWORD, SECRET_KEY = "admin", "the administrator's password", "a key that signs sessions"
 REDIS_PASSWORD = "the-password-of-redis"
 STARTED_SECONDS = 60.0  # two on an idle machine
+ANSWERED_SECONDS = 30.0
 
 
 class Part(StrEnum):
@@ -184,6 +190,27 @@ class ArgoCD:
             account = [f"--username={ADMINISTRATOR}", f"--password={PASSWORD}"]
             self._command("login", self.site.server, *account, *flags)
         return self._command(*arguments, *flags)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What its API answers under /api/v1 to the administrator. It must succeed."""
+        account = {"username": ADMINISTRATOR, "password": PASSWORD}
+        token = self._request("POST", "session", account, {})["token"]
+        return self._request(method, path, body, {"Authorization": f"Bearer {token}"})
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(LOOPBACK, self.site.server_port, timeout=ANSWERED_SECONDS)
+        try:
+            content = {"Content-Type": "application/json", **headers}
+            connection.request(method, f"/api/v1/{path}", encode(body or {}), content)
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        assert response.status == HTTPStatus.OK, f"{method} {path}: {response.status} {answer.decode()}"
+        answered: dict[str, Any] = decode_any(answer, f"Argo CD's answer to {method} {path}")
+        return answered
 
     def _command(self, *arguments: str) -> str:
         said = run([str(self.site.tools / "argocd")], arguments, {"ARGOCD_BINARY_NAME": "argocd"})

@@ -45,6 +45,11 @@ class Shop:
         full = f"{self.pair.spoke.agent}/{self.name}"
         return await asyncio.to_thread(self.argo.run, "app", verb, full, *flags)
 
+    async def roll_back(self, entry: int) -> None:
+        """Ask for *entry* of its history. By the API: the command line waits, and at times for news that is past."""
+        body = {"id": entry, "appNamespace": self.pair.spoke.agent}
+        await asyncio.to_thread(self.argo.ask, "POST", f"applications/{self.name}/rollback", body)
+
     async def until_deployed(self, cluster: Cluster, api: Api, name: str) -> None:
         """Wait for one of its objects."""
         await until(cluster, api, self.target, name, lambda held: held is not None, SECONDS, f"{name} is there")

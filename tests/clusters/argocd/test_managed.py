@@ -102,7 +102,7 @@ async def test_a_change_in_git_is_deployed_and_seen_on_the_hub(shop: Shop, to: s
 
 
 @pytest.mark.feature("C-7")
-async def test_a_rollback_by_the_command_line_deploys_what_was_there_before(shop: Shop, to: str) -> None:
+async def test_a_rollback_by_the_api_of_the_hub_deploys_what_was_there_before(shop: Shop, to: str) -> None:
     first = shop.repository.head
     async with shop.pair.open() as (hub, spoke):
         await shop.create(hub, to=to)
@@ -113,7 +113,7 @@ async def test_a_rollback_by_the_command_line_deploys_what_was_there_before(shop
         await shop.says("sync", "--async")
         await hub.until(shop.name, lambda obj: len(history_of(obj)) == 2, "the second is deployed", SECONDS)
 
-        await shop.says("rollback", "0", "--timeout=30")
+        await shop.roll_back(0)
         back = await hub.until(shop.name, lambda obj: len(history_of(obj)) == 3, "rolled back", SECONDS)
 
         page = await spoke.cluster.get(CONFIGMAPS, shop.target, PAGE)
