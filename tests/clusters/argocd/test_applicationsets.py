@@ -35,6 +35,7 @@ def _owners(obj: Object) -> list[tuple[str, str]]:
     return [(owner.kind, owner.uid) for owner in obj.metadata.owner_references or ()]
 
 
+@pytest.mark.feature("P-80", "C-34")
 async def test_generated_applications_are_deployed_by_the_spoke_and_their_set_stays_on_the_hub(
     pair: Pair, generated: Generated
 ) -> None:
@@ -48,6 +49,7 @@ async def test_generated_applications_are_deployed_by_the_spoke_and_their_set_st
     assert not sets.items
 
 
+@pytest.mark.feature("C-34")
 async def test_owner_and_finalizer_stay_on_the_hub_whatever_comes_back(
     pair: Pair, hub_argo: ArgoCD, generated: Generated
 ) -> None:
@@ -68,6 +70,7 @@ async def test_owner_and_finalizer_stay_on_the_hub_whatever_comes_back(
     assert (mirror.metadata.owner_references, mirror.metadata.finalizers) == (None, (FINALIZER,))
 
 
+@pytest.mark.feature("A-46", "C-34")
 async def test_what_the_generator_wipes_goes_on_the_spoke_and_the_mirror_stays_ours(
     pair: Pair, generated: Generated
 ) -> None:
@@ -89,6 +92,7 @@ async def test_what_the_generator_wipes_goes_on_the_spoke_and_the_mirror_stays_o
     assert (after.uid, source_of(after)) == (before.uid, source_of(before))
 
 
+@pytest.mark.feature("C-34")
 async def test_an_application_that_the_generator_makes_anew_is_followed(pair: Pair, generated: Generated) -> None:
     async with pair.open() as (hub, spoke):
         await generated.create(hub.cluster)
@@ -104,6 +108,7 @@ async def test_an_application_that_the_generator_makes_anew_is_followed(pair: Pa
     assert _owners(second) == _owners(first)
 
 
+@pytest.mark.feature("C-34")
 async def test_settled_applications_are_not_written_while_others_come_and_go(pair: Pair, generated: Generated) -> None:
     other = Generated(generated.namespace, generated.repository, to=generated.to)
     async with pair.open() as (hub, spoke):
@@ -130,6 +135,7 @@ async def test_settled_applications_are_not_written_while_others_come_and_go(pai
         assert len(seen.of(generated.one)) + len(seen.of(generated.two)) <= FEW
 
 
+@pytest.mark.feature("C-34")
 async def test_what_is_taken_off_the_list_goes_on_both_sides(pair: Pair, generated: Generated) -> None:
     async with pair.open() as (hub, spoke):
         await generated.create(hub.cluster)
@@ -143,6 +149,7 @@ async def test_what_is_taken_off_the_list_goes_on_both_sides(pair: Pair, generat
         assert await spoke.is_there(generated.two)
 
 
+@pytest.mark.feature("C-34")
 async def test_a_deleted_set_takes_its_applications_away_on_both_sides(pair: Pair, generated: Generated) -> None:
     async with pair.open() as (hub, spoke):
         await generated.create(hub.cluster)

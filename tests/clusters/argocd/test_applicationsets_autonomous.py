@@ -26,6 +26,7 @@ def generated(autonomous: Pair, git: GitServer) -> Generated:
     return Generated(autonomous.spoke.namespace, repository, to="in-cluster")
 
 
+@pytest.mark.feature("C-35")
 async def test_generated_applications_appear_on_the_hub_and_their_set_does_not(
     autonomous: Pair, generated: Generated
 ) -> None:
@@ -46,6 +47,7 @@ async def test_generated_applications_appear_on_the_hub_and_their_set_does_not(
     assert not sets.items
 
 
+@pytest.mark.feature("C-35")
 async def test_what_the_generator_changes_and_wipes_is_followed_on_the_hub(
     autonomous: Pair, generated: Generated
 ) -> None:
@@ -65,6 +67,7 @@ async def test_what_the_generator_changes_and_wipes_is_followed_on_the_hub(
     assert (after.uid, source_of(after)) == (before.uid, source_of(before))
 
 
+@pytest.mark.feature("C-35")
 async def test_an_application_that_the_generator_makes_anew_is_followed_on_the_hub(
     autonomous: Pair, generated: Generated
 ) -> None:
@@ -79,6 +82,7 @@ async def test_an_application_that_the_generator_makes_anew_is_followed_on_the_h
         await hub.until(generated.one, lambda obj: source_of(obj) == second.uid and is_synced(obj), "followed", SECONDS)
 
 
+@pytest.mark.feature("C-35")
 async def test_settled_mirrors_are_not_written_while_others_come_and_go(autonomous: Pair, generated: Generated) -> None:
     other = Generated(generated.namespace, generated.repository, to=generated.to)
     async with autonomous.open() as (hub, spoke):
@@ -103,6 +107,7 @@ async def test_settled_mirrors_are_not_written_while_others_come_and_go(autonomo
         assert len(seen.of(generated.one)) + len(seen.of(generated.two)) <= FEW
 
 
+@pytest.mark.feature("C-35")
 async def test_a_deleted_set_takes_its_applications_away_on_both_sides(autonomous: Pair, generated: Generated) -> None:
     async with autonomous.open() as (hub, spoke):
         await generated.create(spoke.cluster)

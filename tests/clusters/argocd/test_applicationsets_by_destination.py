@@ -97,6 +97,7 @@ async def _is_of(spoke: Applications, source: Object) -> Object:
     return mirror
 
 
+@pytest.mark.feature("P-52", "P-55", "C-19", "C-34")
 async def test_a_cluster_generator_gives_each_agent_its_application(fleet: Fleet, generated: Generated) -> None:
     names = [f"{generated.name}-{spoke.agent}" for spoke in (fleet.first, fleet.second)]
     async with fleet.open() as (hub, first, second):
@@ -111,6 +112,7 @@ async def test_a_cluster_generator_gives_each_agent_its_application(fleet: Fleet
     assert ANNOTATION_NAMESPACE_REMAPPED not in done.annotations
 
 
+@pytest.mark.feature("C-34")
 async def test_a_matrix_of_agents_and_a_list_gives_each_agent_all_of_the_list(
     fleet: Fleet, generated: Generated
 ) -> None:
@@ -125,6 +127,7 @@ async def test_a_matrix_of_agents_and_a_list_gives_each_agent_all_of_the_list(
             await _is_of(second, await hub.until_there(f"{generated.name}-{fleet.second.agent}-{tier}"))
 
 
+@pytest.mark.feature("C-34")
 async def test_an_agent_that_is_registered_later_gets_its_application(
     fleet: Fleet, generated: Generated, clusters: RealClusters
 ) -> None:
@@ -139,6 +142,7 @@ async def test_an_agent_that_is_registered_later_gets_its_application(
                 await _is_of(Applications(cluster, third.namespace), made)
 
 
+@pytest.mark.feature("P-53", "C-23")
 async def test_an_application_that_the_generator_gives_to_another_agent_moves(
     fleet: Fleet, generated: Generated
 ) -> None:
@@ -158,6 +162,7 @@ async def test_an_application_that_the_generator_gives_to_another_agent_moves(
         assert (await hub.get(generated.one)).uid == before.uid
 
 
+@pytest.mark.feature("C-34")
 async def test_a_deleted_set_takes_its_applications_away_on_the_hub_and_the_spoke(
     fleet: Fleet, generated: Generated
 ) -> None:

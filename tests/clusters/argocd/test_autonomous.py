@@ -25,6 +25,7 @@ def shop(autonomous: Pair, hub_argo: ArgoCD, git: GitServer) -> Shop:
     return Shop(autonomous, hub_argo, repository)
 
 
+@pytest.mark.feature("P-64", "C-11", "C-68")
 async def test_what_the_spoke_deploys_is_synced_and_healthy_on_the_hub(shop: Shop) -> None:
     agent = shop.pair.spoke.agent
     async with shop.pair.open() as (hub, spoke):
@@ -40,6 +41,7 @@ async def test_what_the_spoke_deploys_is_synced_and_healthy_on_the_hub(shop: Sho
     assert '"status": "Healthy"' in shown
 
 
+@pytest.mark.feature("C-13")
 async def test_a_sync_by_the_command_line_on_the_hub_deploys_on_the_autonomous_spoke(shop: Shop) -> None:
     async with shop.pair.open() as (hub, spoke):
         await shop.create(spoke, to=HERE)
@@ -54,6 +56,7 @@ async def test_a_sync_by_the_command_line_on_the_hub_deploys_on_the_autonomous_s
     assert status_of(ended)["operationState"]["operation"]["initiatedBy"] == {"username": "admin"}
 
 
+@pytest.mark.feature("C-13")
 async def test_a_refresh_by_the_command_line_shows_the_newest_revision_of_the_autonomous_spoke(shop: Shop) -> None:
     async with shop.pair.open() as (hub, spoke):
         await shop.create(spoke, to=HERE)
@@ -66,6 +69,7 @@ async def test_a_refresh_by_the_command_line_shows_the_newest_revision_of_the_au
     assert f'"revision": "{newest}"' in shown
 
 
+@pytest.mark.feature("C-13")
 async def test_a_running_sync_of_the_autonomous_spoke_is_terminated_by_the_command_line(shop: Shop) -> None:
     shop.repository.commit(guestbook("one", hook=a_hook("wait-for-me")))
     async with shop.pair.open() as (hub, spoke):
@@ -81,6 +85,7 @@ async def test_a_running_sync_of_the_autonomous_spoke_is_terminated_by_the_comma
     assert "terminated" in status_of(ended)["operationState"]["message"].lower()
 
 
+@pytest.mark.feature("P-68", "C-12")
 async def test_an_edit_by_the_command_line_on_the_hub_is_put_right_and_deploys_nothing(shop: Shop) -> None:
     shop.repository.commit({**guestbook("one"), **guestbook("other", path="other")})
     async with shop.pair.open() as (hub, spoke):
@@ -98,6 +103,7 @@ async def test_an_edit_by_the_command_line_on_the_hub_is_put_right_and_deploys_n
     assert page.look("data") == {"text": "one"}
 
 
+@pytest.mark.feature("P-69", "C-12")
 async def test_a_deletion_by_the_command_line_on_the_hub_is_undone(shop: Shop) -> None:
     async with shop.pair.open() as (hub, spoke):
         source = await shop.create(spoke, to=HERE, spec=AUTOMATED, finalizers=(FINALIZER,))
@@ -113,6 +119,7 @@ async def test_a_deletion_by_the_command_line_on_the_hub_is_undone(shop: Shop) -
     assert source_of(again) == source.uid
 
 
+@pytest.mark.feature("P-67", "C-14")
 async def test_a_cascading_deletion_on_the_spoke_is_followed_on_the_hub(shop: Shop) -> None:
     async with shop.pair.open() as (hub, spoke):
         await shop.create(spoke, to=HERE, spec=AUTOMATED, finalizers=(FINALIZER,))
