@@ -35,7 +35,11 @@ from argocd_agent.resources.checksum import spec_checksum
 from argocd_agent.resources.identity import source_uid
 from argocd_agent.resources.kinds import APPLICATION, Kind
 from argocd_agent.resources.objects import Metadata, Object
+from argocd_agent.telemetry import fields
+from argocd_agent.telemetry.logs import get_log
 from argocd_agent.wire.payloads import RequestSyncedResourceList, RequestUpdate, SyncedResource
+
+log = get_log("Resync")
 
 
 class Supply(Protocol):
@@ -95,11 +99,16 @@ class SourceEnd:
             self._supplies[held[entry.key].kind.name].create(held[entry.key].object)
         for entry in found.different:
             self._supplies[held[entry.key].kind.name].update(held[entry.key].object)
+        wanted = {(item.kind.name, item.uid) for item in held.values()} if found.extra else set()
         for entry in found.extra:
             kind, _, place = entry.key.partition("/")
             namespace, _, name = place.rpartition("/")
-            if supply := self._supplies.get(kind):
-                stub = Metadata(name=name, namespace=namespace or self._namespace_of(kind), uid=entry.uid)
+            if (supply := self._supplies.get(kind)) is None:
+                continue
+            stub = Metadata(name=name, namespace=namespace or self._namespace_of(kind), uid=entry.uid)
+            if self._at().role is Role.PRINCIPAL and (kind, entry.uid) in wanted:
+                self._is_misplaced(kind, stub)
+            else:
                 supply.delete(Object(stub, {}))
 
     def handle(self, event: Event) -> None:
@@ -114,6 +123,16 @@ class SourceEnd:
         at = self._at()
         is_by_namespace = kind == APPLICATION.name and at.role is Role.PRINCIPAL and not at.destination_mapping
         return at.agent if is_by_namespace else at.home
+
+    def _is_misplaced(self, kind: str, stub: Metadata) -> None:
+        """The agent has under another name what it is to have: the two ends map differently, or did. Its workloads
+        live: nobody has ordered their deletion."""
+        about = {fields.AGENT: self._at().agent, fields.KIND: kind, fields.NAMESPACE: stub.namespace}
+        log.error(
+            "An object is not where it should be on the spoke and stays there: do principal and agent both use "
+            "--destination-based-mapping, or neither?",
+            about | {fields.NAME: stub.name},
+        )
 
     def _items(self) -> Iterator[Item]:
         for supply in self._supplies.values():
@@ -140,10 +159,14 @@ class SourceEnd:
         place = place_of_update(asked, self._at())
         obj = supply.find(place)
         reply = answer_update_request(asked, None if obj is None else self._owned(supply, obj))
-        if obj is None or reply is Reply.DELETE_STUB:
-            supply.delete(Object(Metadata(name=place[1], namespace=place[0], uid=asked.uid), {}))
-        elif reply is Reply.DELETE:
-            supply.delete(obj)
+        if obj is None or reply in (Reply.DELETE_STUB, Reply.DELETE):
+            # Of an object that is not the peer's it is told no more than it has said itself.
+            stub = Metadata(name=place[1], namespace=place[0], uid=asked.uid)
+            is_principal = self._at().role is Role.PRINCIPAL
+            if is_principal and asked.uid and any(supply.uid(one) == asked.uid for one in supply.objects()):
+                self._is_misplaced(asked.kind, stub)
+            else:
+                supply.delete(Object(stub, {}))
         elif reply is Reply.UPDATE:
             supply.update(obj)
 

@@ -5,10 +5,10 @@ from typing import Literal
 
 from argocd_agent.peer.link import Link
 from argocd_agent.protocol.events import EventType, object_key
-from argocd_agent.protocol.names import ANNOTATION_REFUSED, CONDITION_REFUSED
+from argocd_agent.protocol.names import ANNOTATION_REFUSED, ANNOTATION_SOURCE_UID, CONDITION_REFUSED
 from argocd_agent.resources import application
 from argocd_agent.resources.kinds import APPLICATION, Kind
-from argocd_agent.resources.objects import Object
+from argocd_agent.resources.objects import Metadata, Object
 
 Counted = Literal["created", "updated", "deleted"]
 
@@ -39,8 +39,17 @@ class Sender:
         self._count("updated")
 
     def delete(self, link: Link, obj: Object) -> None:
-        """*obj* is gone; its name, namespace and UID are enough."""
-        self._send(link, EventType.DELETE, obj, ())
+        """*obj* is gone; its name, namespace and UID are enough. The agent may never have been to see the rest."""
+        about = obj.metadata
+        uids = {name: uid for name, uid in obj.annotations.items() if name == ANNOTATION_SOURCE_UID}
+        bare = Metadata(
+            name=about.name,
+            namespace=about.namespace,
+            uid=about.uid,
+            resource_version=about.resource_version,
+            annotations=uids or None,
+        )
+        self._send(link, EventType.DELETE, Object(bare, {}), ())
         self._count("deleted")
 
     def changed(self, link: Link, old: Object, new: Object) -> None:
