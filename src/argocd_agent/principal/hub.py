@@ -133,6 +133,7 @@ class Hub:
             sender,
             (self._application_views, self._project_views),
             Reports(cluster, events).refused,
+            self._shares.has,
             self.resync.handle,
             {
                 (Mode.MANAGED, Target.BRAKE): self._held_reported,

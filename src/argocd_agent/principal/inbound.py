@@ -16,11 +16,11 @@ from argocd_agent.peer.refusals import Refusals, Report
 from argocd_agent.principal.agents import Agent
 from argocd_agent.principal.senders import ApplicationSender, is_operation_pending
 from argocd_agent.principal.views import ApplicationViews, ProjectViews
-from argocd_agent.protocol.events import Event, EventType, Target
+from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import CONDITION_AGENT_ERROR
 from argocd_agent.resources import application
-from argocd_agent.resources.kinds import APPLICATION, BY_TARGET
+from argocd_agent.resources.kinds import APPLICATION, BY_TARGET, Kind
 from argocd_agent.resources.mapping import HubMapping
 from argocd_agent.resources.objects import Metadata, Object
 from argocd_agent.resources.plan import Action, Incoming, Nothing, Update, for_source
@@ -34,7 +34,8 @@ Handler = Callable[[Agent, Event], Awaitable[None]]
 
 
 class Inbound:
-    """Handles events of agents. *held*: the hub's Applications as last seen."""
+    """Handles events of agents. *held*: the hub's Applications as last seen; *has*: whether an agent was given this
+    object."""
 
     def __init__(
         self,
@@ -44,11 +45,12 @@ class Inbound:
         sender: ApplicationSender,
         views: tuple[ApplicationViews, ProjectViews],
         report: Report,
+        has: Callable[[Kind, Key, AgentName], bool],
         resync: Handler,
         more: Mapping[tuple[Mode, Target], Handler],
     ) -> None:
         self._applier, self._mapping, self._held, self._sender = applier, mapping, held, sender
-        self._report = report
+        self._report, self._has = report, has
         self._views = {view.kind.target: view for view in views}
         self._refusals = Refusals()
         refusals = dict.fromkeys(
@@ -152,7 +154,8 @@ class Inbound:
         key = (self._mapping.home, payload.name)
         if kind is APPLICATION:
             key = self._place(agent, payload.namespace, payload.name)
-            self._check_owner(agent, self._held.get(key))
+        if not self._has(kind, key, agent.name):
+            raise EventRefused(f'agent {agent.name} reports on {kind.name} "{key[0]}/{key[1]}", which is not for it')
         await self._report(kind, *key, agent.name, payload.message)
 
     def _place(self, agent: Agent, namespace: str, name: str) -> Key:

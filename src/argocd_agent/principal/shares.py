@@ -5,6 +5,7 @@ A repository goes where its project goes; projects, repositories and keys go to 
 
 from collections.abc import Collection
 
+from argocd_agent.peer.mirrors import Key
 from argocd_agent.peer.observe import Change
 from argocd_agent.principal.agents import Agents
 from argocd_agent.principal.clusters import Clusters
@@ -65,6 +66,10 @@ class Shares:
             KeyRoute(mapping, self._managed), plain(GPGKEY), agents, watches.keys.objects, is_registered=registered
         )
         self.all = (self.applications, self.projects, self.repositories, self.keys)
+
+    def has(self, kind: Kind, key: Key, name: AgentName) -> bool:
+        """Whether agent *name* has the object *key*."""
+        return any(name in sharing.audience(key) for sharing in self.all if sharing.route.kind is kind)
 
     def project_changed(self, change: Change) -> None:
         """One change of a project of the hub's own."""
