@@ -19,6 +19,7 @@ from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.modes import Mode, Role
 from argocd_agent.protocol.resync import Opening, Surroundings, check, openings
 from argocd_agent.resources import application
+from argocd_agent.resources.identity import incoming_uid
 from argocd_agent.resources.kinds import APPLICATION
 from argocd_agent.resources.mapping import HubMapping
 from argocd_agent.telemetry import fields
@@ -144,7 +145,7 @@ class Resync:
         applications = self._shared[0]
         for obj in applications.of(name):
             key = applications.route.key(obj)
-            yield Item(APPLICATION, key, obj.uid, obj, application.status_parts)
+            yield Item(APPLICATION, key, incoming_uid(obj), obj, application.status_parts)
 
     def _compared(self, agent: Agent, *, equal: bool) -> None:
         """The agent's own state was compared. Operations that were asked for while no principal was there wait for

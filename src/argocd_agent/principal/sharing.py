@@ -18,6 +18,7 @@ from argocd_agent.principal.agents import Agents
 from argocd_agent.principal.senders import Sender
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.modes import Mode
+from argocd_agent.resources.identity import incoming_uid
 from argocd_agent.resources.kinds import Kind
 from argocd_agent.resources.objects import Object
 from argocd_agent.telemetry import fields
@@ -163,7 +164,7 @@ class AgentSupply:
         return self._route.edition(obj, self._name)
 
     def uid(self, obj: Object) -> str:
-        return obj.uid
+        return incoming_uid(obj)
 
     def key(self, obj: Object) -> str:
         return self._route.key(obj)

@@ -266,8 +266,8 @@ def for_source(event: Incoming, held: Object | None, *, keep_operation: bool) ->
     """
     name = event.object.name
     uid = source_uid(event.object)
-    if held is not None and uid and uid != held.uid:
-        raise EventRefused(f"Application {name} of UID {uid!r}, but the one on the hub has {held.uid!r}")
+    if held is not None and uid and uid != incoming_uid(held):
+        raise EventRefused(f"Application {name} of UID {uid!r}, but the one on the hub has {incoming_uid(held)!r}")
     if event.type == EventType.STATUS_UPDATE:
         if held is None:
             raise EventRefused(f"status of Application {name}, which is not on the hub")
