@@ -171,6 +171,7 @@ class Hub:
             sender,
             self.agents,
             is_settled=apps.synced.is_set,
+            agent_of=self._mapping.agent_of,
             cluster_of=self.clusters.entry,
             ensure_namespace=self._namespaces.ensure,
         )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from argocd_agent.errors import DecodeError, EventDeferred
+from argocd_agent.errors import DecodeError, EventDeferred, EventRefused
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.mirroring import Copies, Mirroring, OnDeletion
 from argocd_agent.peer.mirrors import Key
@@ -20,6 +20,7 @@ from argocd_agent.protocol.names import ANNOTATION_LAST_UPDATED, ANNOTATION_REFR
 from argocd_agent.resources import application, appproject, autonomous, copies
 from argocd_agent.resources.checksum import canonical
 from argocd_agent.resources.cluster import ClusterEntry
+from argocd_agent.resources.identity import source_uid
 from argocd_agent.resources.kinds import APPLICATION, APPPROJECT, Kind
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import Action, Incoming
@@ -80,12 +81,13 @@ class ApplicationViews(Views):
         agents: Agents,
         *,
         is_settled: Callable[[], bool],
+        agent_of: Callable[[Object], AgentName | None],
         cluster_of: Callable[[AgentName], ClusterEntry | None],
         ensure_namespace: Callable[[AgentName], Awaitable[None]],
     ) -> None:
         super().__init__(_mirroring(copies.APPLICATIONS, applier, held, clock, is_settled), held)
         self._sender, self._agents = sender, agents
-        self._cluster_of, self._ensure_namespace = cluster_of, ensure_namespace
+        self._agent_of, self._cluster_of, self._ensure_namespace = agent_of, cluster_of, ensure_namespace
         self._said: dict[Key, _Said] = {}
 
     def on_change(self, change: Change) -> None:
@@ -141,6 +143,8 @@ class ApplicationViews(Views):
         viewing = Viewing(lambda edition: autonomous.mirror(edition, now), updated)
 
         def plan(held: Object | None) -> Action:
+            if held is not None and not self.holds(key) and self._agent_of(held) != agent.name:
+                raise EventRefused(_not_its_own(APPLICATION, held, agent.name, self._agent_of(held)))
             return for_view(APPLICATION.name, incoming, held, viewing)
 
         before = self._said.get(key, _Said())
@@ -248,12 +252,17 @@ class ProjectViews(Views):
         viewing = Viewing(
             lambda wanted: copies.PROJECTS.mirror(wanted, self._home).with_annotations(updated), brought_up
         )
-        incoming = Incoming(event.type, edition)
+        incoming, key = Incoming(event.type, edition), edition.key
 
         def plan(held: Object | None) -> Action:
+            # Agent a's project b-c has the name of agent a-b's project c, and the hub may have one of that name itself.
+            owner = None if held is None else appproject.owner_of(held, self._is_autonomous)
+            is_hubs = held is not None and not source_uid(held) and not self.holds(key)
+            if held is not None and (is_hubs or owner not in (None, agent.name)):
+                raise EventRefused(_not_its_own(APPPROJECT, held, agent.name, owner))
             return for_view(APPPROJECT.name, incoming, held, viewing)
 
-        await self.mirroring.apply(incoming, (self._home, edition.name), plan)
+        await self.mirroring.apply(incoming, key, plan)
 
 
 class ViewStock:
@@ -275,6 +284,11 @@ def _mirroring(
 ) -> Mirroring:
     held_as = Copies(row.kind, row.content, row.with_content, on_deletion=OnDeletion.UNDO)
     return Mirroring(held_as, applier, held, clock, is_settled=is_settled)
+
+
+def _not_its_own(kind: Kind, held: Object, agent: AgentName, owner: AgentName | None) -> str:
+    whose = f"agent {owner}'s" if owner is not None else "the hub's own"
+    return f'{kind.name} "{held.namespace}/{held.name}" on the hub is {whose}: agent {agent} may not write it'
 
 
 def _said_by(obj: Object) -> _Said:
