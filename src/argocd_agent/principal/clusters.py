@@ -12,10 +12,16 @@ log = get_log("ClusterManager")
 
 
 class Clusters:
-    """Registered agents, by name. *registered* and *removed* are told of changes; they must not wait."""
+    """Registered agents, by name. *registered* and *removed* are told of changes, *changed* of an agent whose cluster
+    has another entry in Argo CD than before; they must not wait."""
 
-    def __init__(self, registered: Callable[[AgentName], None], removed: Callable[[AgentName], None]) -> None:
-        self._told_registered, self._told_removed = registered, removed
+    def __init__(
+        self,
+        registered: Callable[[AgentName], None],
+        removed: Callable[[AgentName], None],
+        changed: Callable[[AgentName], None] = lambda _: None,
+    ) -> None:
+        self._told_registered, self._told_removed, self._told_changed = registered, removed, changed
         self._secrets: dict[AgentName, dict[str, None]] = {}  # agent → UIDs of the Secrets that name it, oldest first
         self._entries: dict[str, ClusterEntry] = {}  # by UID
 
@@ -35,16 +41,18 @@ class Clusters:
 
     def on_change(self, change: Change) -> None:
         """One change of a cluster Secret."""
-        self._read(change)
         before = agent_of(change.old) if change.old is not None else None
         after = agent_of(change.new) if change.new is not None else None
+        entries = {agent: self.entry(agent) for agent in (before, after) if agent is not None}
+        self._read(change)
         uid, name = change.object.uid, change.object.name
-        if before == after:
-            return
-        if before is not None:
+        if before != after and before is not None:
             self._unmap(before, uid, name)
-        if after is not None:
+        if before != after and after is not None:
             self._map(after, uid, name)
+        for agent, entry in entries.items():
+            if entry is not None and self.entry(agent) not in (None, entry):
+                self._told_changed(agent)
 
     def _read(self, change: Change) -> None:
         entry = cluster_entry(change.new) if change.new is not None else None

@@ -79,7 +79,7 @@ class Hub:
             reporter(health, NAMESPACES),
         )
         self.agents = Agents(self._new_agent, self._classify)
-        self.clusters = Clusters(self._registered, self._removed)
+        self.clusters = Clusters(self._registered, self._removed, self._cluster_changed)
         self._cluster_infos = ClusterInfos(
             cache,
             Compression(config.redis_compression_type),
@@ -270,6 +270,7 @@ class Hub:
             if obj.namespace == name and source_uid(obj):
                 self._application_views.classify(obj, is_view=self._mapping.is_view(obj))
                 self._shares.applications.review(obj.key)
+        self._cluster_changed(name)
         for obj in list(self.watches.projects.objects.values()):
             if source_uid(obj) and obj.name.startswith(f"{name}-"):
                 is_view = appproject.owner_of(obj, self._is_autonomous) is not None
@@ -304,6 +305,10 @@ class Hub:
         agent = self.agents.get(name)
         if agent is not None:
             self.resync.registered(agent)
+
+    def _cluster_changed(self, name: AgentName) -> None:
+        if self._is_autonomous(name):
+            self._application_views.cluster_changed(name)
 
     def _lost_its_namespace(self, name: AgentName) -> None:
         """The agent may come back at once; nothing of what was kept for it may."""

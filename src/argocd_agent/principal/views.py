@@ -4,6 +4,7 @@ What users ask for on the hub goes the other way: a refresh, an operation, the e
 remembered, so that its own word, coming back from the hub's cluster, is not taken for a wish.
 """
 
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -111,6 +112,19 @@ class ApplicationViews(Views):
     def of(self, name: AgentName) -> Iterator[Object]:
         """The copies of what agent *name* owns."""
         return (obj for obj in self._copies() if obj.namespace == name)
+
+    def cluster_changed(self, name: AgentName) -> None:
+        """The cluster of agent *name* may have another name in Argo CD: its copies are to follow."""
+        entry = self._cluster_of(name)
+        if entry is None:
+            return
+        for obj in self.of(name):
+            mirror = self.mirroring.mirrors.get(obj.key)
+            assert mirror is not None, "there are copies of those that have mirrors"
+            content = autonomous.for_cluster(mirror.content, entry.name)
+            if content != mirror.content:
+                self.mirroring.mirrors.expect(obj.key, dataclasses.replace(mirror, content=content))
+                self.mirroring.check(obj)
 
     def stock(self, name: AgentName) -> "ViewStock":
         """The copies of what agent *name* owns, for comparing."""

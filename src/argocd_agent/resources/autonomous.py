@@ -5,7 +5,7 @@ The hub's user may ask for a refresh or an operation on the mirror; everything e
 contract, 6.3.
 """
 
-from argocd_agent.codec import encode
+from argocd_agent.codec import decode_any, encode
 from argocd_agent.errors import DecodeError, EventRefused
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.protocol.names import (
@@ -63,6 +63,18 @@ def hub_edition(incoming: Object, agent: AgentName, cluster: str) -> Object:
         deletion_timestamp=None,
         deletion_grace_period_seconds=None,
     )
+
+
+def for_cluster(spec: bytes, cluster: str) -> bytes:
+    """*spec*, of the hub's copy, for the agent's cluster when Argo CD calls that *cluster*. As it is where it cannot be
+    read."""
+    try:
+        value = decode_any(spec, "spec")
+    except DecodeError:
+        return spec
+    if not isinstance(value, dict):
+        return spec
+    return canonical({**value, "destination": {"name": cluster, **_destination(value)}})
 
 
 def mirror(edition: Object, now: str) -> Object:
