@@ -23,7 +23,7 @@ log = get_log("Agent")
 
 _AT_ONCE = 5  # repairs of one object within a minute before pauses begin
 _QUIET_SECONDS = 60.0
-_CASES = 1024  # remembered beyond their minute before those that are over are looked for
+_CASES = 1024  # remembered beyond their minute before those that are over are looked for; then at each doubling
 _PAUSES = Backoff(first=1.0, factor=2.0, ceiling=30.0)
 
 Repair = Callable[[Key, Object | None, Object], Action | None]
@@ -57,6 +57,7 @@ class Drift:
         self._cases: dict[Key, _Case] = {}
         self._due: set[Key] = set()
         self._busy: set[Key] = set()
+        self._many = _CASES
         self._wake = asyncio.Event()
 
     def check(self, key: Key, last: Object) -> None:
@@ -73,10 +74,11 @@ class Drift:
         self._wake.set()
 
     def _forget_quiet(self, now: float) -> None:
-        if len(self._cases) >= _CASES:
+        if len(self._cases) >= self._many:
             idle = self._cases.keys() - self._due - self._busy
             for key in [key for key in idle if now - self._cases[key].repaired_at > _QUIET_SECONDS]:
                 del self._cases[key]
+            self._many = max(_CASES, 2 * len(self._cases))
 
     async def run(self) -> None:
         """Repair what is due, until cancelled. A slow repair holds up no other."""

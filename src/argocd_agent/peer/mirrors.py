@@ -37,19 +37,19 @@ class Mirrors:
 
     def __init__(self, content: Callable[[Object], bytes]) -> None:
         self._content = content
-        self._mirrors: dict[Key, Mirror] = {}
+        self._mirrors: dict[str, dict[str, Mirror]] = {}  # by namespace, by name: no namespace without any
         self._ordered: dict[str, Ordered] = {}  # by UID at this end
 
     def __len__(self) -> int:
-        return len(self._mirrors)
+        return sum(map(len, self._mirrors.values()))
 
     def get(self, key: Key) -> Mirror | None:
         """What the source wants under this name; None if the name is not its."""
-        return self._mirrors.get(key)
+        return self._mirrors.get(key[0], {}).get(key[1])
 
-    def keys(self) -> list[Key]:
-        """The names that are a source's."""
-        return list(self._mirrors)
+    def keys(self, namespace: str) -> list[Key]:
+        """The names in *namespace* that are a source's."""
+        return [(namespace, name) for name in self._mirrors.get(namespace, ())]
 
     def of(self, obj: Object) -> Mirror:
         """What *obj*, as it stands here, says about itself."""
@@ -57,14 +57,17 @@ class Mirrors:
 
     def adopt(self, obj: Object) -> None:
         """Take *obj*, a mirror found in the cluster, for what its source wants."""
-        self._mirrors[obj.key] = self.of(obj)
+        self.expect(obj.key, self.of(obj))
 
     def expect(self, key: Key, mirror: Mirror | None) -> None:
         """The source wants *mirror* under this name from now on; None: nothing."""
-        if mirror is None:
-            self._mirrors.pop(key, None)
-        else:
-            self._mirrors[key] = mirror
+        namespace, name = key
+        if mirror is not None:
+            self._mirrors.setdefault(namespace, {})[name] = mirror
+        elif (mirrors := self._mirrors.get(namespace)) is not None:
+            mirrors.pop(name, None)
+            if not mirrors:
+                del self._mirrors[namespace]
 
     def order(self, obj: Object, ordered: Ordered) -> None:
         """The deletion of *obj* is the source's wish, or nobody knows whose (`ASK`)."""

@@ -5,7 +5,7 @@ here waits: `join` decides and returns what is left to be done.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from argocd_agent.peer.link import Link
@@ -39,8 +39,6 @@ class Agent:
     connected_at: float = 0.0
     owes_operations: bool = False
     has_compared: bool = False
-    has_joined: bool = False
-    """Whether it is one of those that projects, repositories and keys may be for."""
     has_connected: bool = False
     """Whether it has been here since this process started: before that, nothing is kept for it to catch up with."""
 
@@ -48,11 +46,11 @@ class Agent:
 class Agents:
     """The agents of this process, by name. Bounded by the number of agents that have an identity.
 
-    *told* hears of an agent that turns out to own its objects, or not to. Modes are remembered from earlier lives, so
+    *told* hears of agents that turn out to own their objects, or not to. Modes are remembered from earlier lives, so
     that the hub knows whose an object is before its agent is back.
     """
 
-    def __init__(self, new: Callable[[AgentName, Mode], Agent], told: Callable[[AgentName], None]) -> None:
+    def __init__(self, new: Callable[[AgentName, Mode], Agent], told: Callable[[Collection[AgentName]], None]) -> None:
         self._new, self._told = new, told
         self._agents: dict[AgentName, Agent] = {}
         self._modes: dict[AgentName, Mode] = {}
@@ -71,9 +69,7 @@ class Agents:
 
     def remember(self, modes: Mapping[AgentName, Mode]) -> None:
         """What was known in an earlier life. What is known by now counts more."""
-        for name, mode in modes.items():
-            if name not in self._modes:
-                self._learn(name, mode)
+        self._learn({name: mode for name, mode in modes.items() if name not in self._modes})
 
     def join(self, identity: Identity, stream: EventStream, now: float) -> tuple[Agent, Takeover]:
         """A new stream of an agent: the agent, and what is to become of this stream and of the one before."""
@@ -90,14 +86,14 @@ class Agents:
             new.stream, new.session, new.ended, new.epoch = agent.stream, agent.session, agent.ended, agent.epoch
             agent = new
         agent.home = identity.namespace or agent.home
-        self._learn(name, mode)
+        self._learn({name: mode})
         return agent
 
-    def _learn(self, name: AgentName, mode: Mode) -> None:
-        was_autonomous = self.is_autonomous(name)
-        self._modes[name] = mode
-        if self.is_autonomous(name) != was_autonomous:
-            self._told(name)
+    def _learn(self, modes: Mapping[AgentName, Mode]) -> None:
+        changed = [name for name, mode in modes.items() if self.is_autonomous(name) != (mode is Mode.AUTONOMOUS)]
+        self._modes.update(modes)
+        if changed:
+            self._told(changed)
 
     def leave(self, agent: Agent, stream: EventStream) -> None:
         """The session of *stream* has ended."""

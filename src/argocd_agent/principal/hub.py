@@ -5,6 +5,7 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from argocd_agent.backends.ports import Cache, Cluster
 from argocd_agent.errors import ClusterError, EventRefused
@@ -123,7 +124,7 @@ class Hub:
             principal_uid=self.uid,
             interval_seconds=config.anti_entropy_interval_seconds,
             serves=self._serves,
-            joined=self._shares.agents_changed,
+            joined=self._joined,
         )
         events = KubeEvents(cluster, "argocd-agent-principal", time.time)
         self.inbound = Inbound(
@@ -264,15 +265,17 @@ class Hub:
         else:
             self._shares.project_changed(change)
 
-    def _classify(self, name: AgentName) -> None:
-        """Whose the objects are that agent *name* may own has become known, or has changed."""
+    def _classify(self, names: Collection[AgentName]) -> None:
+        """Whose the objects are that agents *names* may own has become known, or has changed."""
+        namespaces, prefixes = frozenset(names), tuple(f"{name}-" for name in names)
         for obj in list(self.watches.applications.objects.values()):
-            if obj.namespace == name and source_uid(obj):
+            if obj.namespace in namespaces and source_uid(obj):
                 self._application_views.classify(obj, is_view=self._mapping.is_view(obj))
                 self._shares.applications.review(obj.key)
-        self._cluster_changed(name)
+        for name in names:
+            self._cluster_changed(name)
         for obj in list(self.watches.projects.objects.values()):
-            if source_uid(obj) and obj.name.startswith(f"{name}-"):
+            if source_uid(obj) and obj.name.startswith(prefixes):
                 is_view = appproject.owner_of(obj, self._is_autonomous) is not None
                 self._project_views.classify(obj, is_view=is_view)
                 self._shares.review_project(obj)
@@ -298,10 +301,14 @@ class Hub:
         key = (self._config.namespace, entry.secret) if entry is not None else ("", "")
         return self.watches.clusters.objects.get(key)
 
+    def _joined(self, agent: Agent) -> None:
+        """What an agent that is served must have is compared as a whole, right after."""
+        self._shares.agent_changed(agent.name, tells=not self._serves(agent.name, agent.mode))
+
     def _registered(self, name: AgentName) -> None:
         self._cluster_infos.registered(name)
         if self.agents.is_autonomous(name):
-            self._classify(name)
+            self._classify((name,))
         agent = self.agents.get(name)
         if agent is not None:
             self.resync.registered(agent)
@@ -314,7 +321,7 @@ class Hub:
         """The agent may come back at once; nothing of what was kept for it may."""
         self.dismiss(name, "its namespace is gone")
         self.agents.forget(name)
-        self._shares.agents_changed()
+        self._shares.agent_changed(name)
 
     def _removed(self, name: AgentName) -> None:
         self.dismiss(name, "it is no longer registered")
@@ -322,9 +329,9 @@ class Hub:
         self.connections.forgotten(name)
         self._held.forgotten(name)
         self._cluster_infos.removed(name)
-        self._shares.agents_changed()
+        self._shares.agent_changed(name)
         if self.agents.is_autonomous(name):
-            self._classify(name)
+            self._classify((name,))
 
 
 def _without_finalizers(_: Key, held: Object | None, __: Object) -> Action:

@@ -33,7 +33,7 @@ _DIGESTS = (EventType.DIGEST, EventType.DIGEST_ENTRIES)
 
 class Resync:
     """One for the hub. *shared*: what managed agents have, Applications first. *serves*: whether an agent's objects are
-    this principal's to send, or to show. *joined* hears that there is one managed agent more."""
+    this principal's to send, or to show. *joined* hears of each managed agent that is one more."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Resync:
         principal_uid: str,
         interval_seconds: float,
         serves: Callable[[AgentName, Mode], bool],
-        joined: Callable[[], None],
+        joined: Callable[[Agent], None],
     ) -> None:
         self._mapping, self._shared, self._sender, self._views = mapping, shared, sender, views
         self._home_of, self._principal_uid, self._interval = home_of, principal_uid, interval_seconds
@@ -77,10 +77,10 @@ class Resync:
 
     def opened(self, agent: Agent) -> None:
         """A session of *agent* has begun: what it may have missed is put right."""
-        is_first = not agent.has_connected
+        is_first, agent.has_connected = not agent.has_connected, True
         agent.entropy.opened()
-        if is_first:
-            self._join(agent)
+        if is_first and agent.mode is Mode.MANAGED:
+            self._joined(agent)
         if self._serves(agent.name, agent.mode):
             self._open(agent, is_first=is_first)
 
@@ -88,7 +88,8 @@ class Resync:
         """The hub has learned of *agent* after it connected."""
         if not agent.has_connected:
             return
-        self._join(agent)
+        if agent.mode is Mode.MANAGED:
+            self._joined(agent)
         if self._serves(agent.name, agent.mode):
             log.info("The agent is registered now and brought up to date", {fields.AGENT: agent.name})
             self._open(agent, is_first=True)
@@ -103,13 +104,6 @@ class Resync:
         check(event.type, Role.PRINCIPAL, agent.mode)
         if self._serves(agent.name, agent.mode):
             (agent.source if agent.mode is Mode.MANAGED else agent.mirror).handle(event)
-
-    def _join(self, agent: Agent) -> None:
-        """What the agent is to have is known from now on, and compared; only what changes later is sent by itself."""
-        agent.has_joined, agent.has_connected = True, False
-        if agent.mode is Mode.MANAGED:
-            self._joined()
-        agent.has_connected = True
 
     def _open(self, agent: Agent, *, is_first: bool) -> None:
         if is_first:

@@ -5,6 +5,7 @@ repositories to whoever has their project; GPG keys to every managed agent. Sour
 """
 
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 from argocd_agent.protocol.events import AgentName
 from argocd_agent.resources import application, appproject
@@ -14,8 +15,12 @@ from argocd_agent.resources.mapping import HubMapping
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.scope import admits
 
-Managed = Callable[[], Collection[AgentName]]
-"""The managed agents that are registered and have been here."""
+
+class Managed(Protocol):
+    """The managed agents that are registered and have been here."""
+
+    def names(self) -> Collection[AgentName]: ...
+    def has(self, name: AgentName) -> bool: ...
 
 
 class ApplicationRoute:
@@ -26,6 +31,9 @@ class ApplicationRoute:
 
     def __init__(self, mapping: HubMapping, allowed: tuple[str, ...]) -> None:
         self._mapping, self._allowed = mapping, allowed
+
+    def is_for(self, obj: Object, agent: AgentName) -> bool:
+        return agent in self.audience(obj)
 
     def audience(self, obj: Object) -> Collection[AgentName]:
         if self._mapping.is_view(obj) or not admits(obj, self._allowed, self._mapping):
@@ -52,12 +60,15 @@ class ProjectRoute:
         self._mapping, self._managed = mapping, managed
 
     def audience(self, obj: Object) -> Collection[AgentName]:
+        return self._among(obj, self._managed.names())
+
+    def is_for(self, obj: Object, agent: AgentName) -> bool:
+        return bool(self._among(obj, (agent,) if self._managed.has(agent) else ()))
+
+    def _among(self, obj: Object, agents: Collection[AgentName]) -> Collection[AgentName]:
         if appproject.owner_of(obj, self._mapping.is_autonomous) is not None:
             return ()
-        by_destination = self._mapping.by_destination
-        return [
-            agent for agent in self._managed() if appproject.is_for_agent(obj, agent, by_destination=by_destination)
-        ]
+        return appproject.agents_of(obj, agents, by_destination=self._mapping.by_destination)
 
     def edition(self, obj: Object, agent: AgentName) -> Object:
         # The hub takes finalizers off its projects; those of the spoke's controllers are theirs.
@@ -82,6 +93,9 @@ class RepositoryRoute:
     def audience(self, obj: Object) -> Collection[AgentName]:
         return self._agents_of_project(project_of(obj))
 
+    def is_for(self, obj: Object, agent: AgentName) -> bool:
+        return agent in self.audience(obj)
+
     def edition(self, obj: Object, agent: AgentName) -> Object:
         return obj
 
@@ -101,7 +115,10 @@ class KeyRoute:
         self._mapping, self._managed = mapping, managed
 
     def audience(self, obj: Object) -> Collection[AgentName]:
-        return self._managed()
+        return self._managed.names()
+
+    def is_for(self, obj: Object, agent: AgentName) -> bool:
+        return self._managed.has(agent)
 
     def edition(self, obj: Object, agent: AgentName) -> Object:
         return obj

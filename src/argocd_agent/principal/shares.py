@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from argocd_agent.peer.mirrors import Key
 from argocd_agent.peer.observe import Change
-from argocd_agent.principal.agents import Agents
+from argocd_agent.principal.agents import Agent, Agents
 from argocd_agent.principal.clusters import Clusters
 from argocd_agent.principal.routes import ApplicationRoute, KeyRoute, ProjectRoute, RepositoryRoute
 from argocd_agent.principal.senders import ApplicationSender, Sender
@@ -35,12 +35,12 @@ class Shares:
         principal_uid: str,
         allowed: tuple[str, ...],
     ) -> None:
-        self._watches, self._home, self._agents, self._clusters = watches, mapping.home, agents, clusters
+        self._watches, self._home = watches, mapping.home
 
         def plain(kind: Kind) -> Sender:
             return Sender(kind, principal_uid, _same)
 
-        registered = clusters.is_registered
+        registered, managed = clusters.is_registered, _Managed(agents, clusters)
         self.applications = Sharing(
             ApplicationRoute(mapping, allowed),
             sender,
@@ -49,7 +49,7 @@ class Shares:
             is_registered=registered,
         )
         self.projects = Sharing(
-            ProjectRoute(mapping, self._managed),
+            ProjectRoute(mapping, managed),
             plain(APPPROJECT),
             agents,
             watches.projects.objects,
@@ -63,7 +63,7 @@ class Shares:
             is_registered=registered,
         )
         self.keys = Sharing(
-            KeyRoute(mapping, self._managed), plain(GPGKEY), agents, watches.keys.objects, is_registered=registered
+            KeyRoute(mapping, managed), plain(GPGKEY), agents, watches.keys.objects, is_registered=registered
         )
         self.all = (self.applications, self.projects, self.repositories, self.keys)
 
@@ -83,22 +83,31 @@ class Shares:
         self.projects.review(obj.key)
         self._review_repositories(obj.name)
 
-    def agents_changed(self) -> None:
-        """There is an agent more, or one less, that projects, repositories and keys may be for."""
+    def agent_changed(self, name: AgentName, *, tells: bool = True) -> None:
+        """Agent *name* is one more, or one less, that projects, repositories and keys may be for. Not *tells*: all that
+        it has is compared besides."""
         for sharing in (self.projects, self.repositories, self.keys):
-            sharing.review_all()
+            sharing.review_agent(name, tells=tells)
 
     def _review_repositories(self, project: str) -> None:
         for key, secret in list(self._watches.repositories.objects.items()):
             if project_of(secret) == project:
                 self.repositories.review(key)
 
-    def _managed(self) -> Collection[AgentName]:
-        return [
-            agent.name
-            for agent in self._agents
-            if agent.mode is Mode.MANAGED and agent.has_joined and self._clusters.is_registered(agent.name)
-        ]
+
+class _Managed:
+    def __init__(self, agents: Agents, clusters: Clusters) -> None:
+        self._agents, self._clusters = agents, clusters
+
+    def names(self) -> Collection[AgentName]:
+        return [agent.name for agent in self._agents if self._is_one(agent)]
+
+    def has(self, name: AgentName) -> bool:
+        agent = self._agents.get(name)
+        return agent is not None and self._is_one(agent)
+
+    def _is_one(self, agent: Agent) -> bool:
+        return agent.mode is Mode.MANAGED and agent.has_connected and self._clusters.is_registered(agent.name)
 
 
 def _same(old: Object, new: Object) -> bool:

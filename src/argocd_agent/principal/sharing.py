@@ -35,6 +35,9 @@ class Route(Protocol):
     def audience(self, obj: Object) -> Collection[AgentName]:
         """Who is to have *obj*."""
 
+    def is_for(self, obj: Object, agent: AgentName) -> bool:
+        """Whether *agent* is one of them."""
+
     def edition(self, obj: Object, agent: AgentName) -> Object:
         """*obj* as *agent* is to have it."""
 
@@ -64,17 +67,20 @@ class Sharing:
 
     def on_change(self, change: Change) -> None:
         """One change of an object on the hub."""
-        self._assign(change.object.key, change.old, change.new)
+        new = change.new
+        self._assign(change.object.key, change.old, new, frozenset() if new is None else self._audience_of(new))
 
     def review(self, key: Key) -> None:
         """Who is to have the object *key* may have changed."""
         obj = self._held.get(key)
-        self._assign(key, obj, obj)
+        self._assign(key, obj, obj, frozenset() if obj is None else self._audience_of(obj))
 
-    def review_all(self) -> None:
-        """Who is to have what may have changed."""
-        for key in list(self._held):
-            self.review(key)
+    def review_agent(self, name: AgentName, *, tells: bool = True) -> None:
+        """What agent *name* is to have may have changed. Not *tells*: it is compared with all that it has besides."""
+        for key, obj in list(self._held.items()):
+            audience = self.audience(key)
+            if self.route.is_for(obj, name) != (name in audience):
+                self._assign(key, obj, obj, audience ^ {name}, tells=tells)
 
     def audience(self, key: Key) -> frozenset[AgentName]:
         """Who has the object *key*."""
@@ -88,9 +94,19 @@ class Sharing:
         """What agent *name* is to have, sent over *link*."""
         return AgentSupply(self, name, link, self._held)
 
-    def _assign(self, key: Key, old: Object | None, new: Object | None) -> None:
-        before = self._audiences.get(key, frozenset())
-        after = frozenset(self.route.audience(new)) if new is not None else frozenset()
+    def _audience_of(self, obj: Object) -> frozenset[AgentName]:
+        return frozenset(self.route.audience(obj))
+
+    def _assign(
+        self,
+        key: Key,
+        old: Object | None,
+        new: Object | None,
+        after: frozenset[AgentName],
+        *,
+        tells: bool = True,
+    ) -> None:
+        before = self.audience(key)
         if after:
             self._audiences[key] = after
         else:
@@ -101,14 +117,14 @@ class Sharing:
                 self.sender.delete(link, last)
         if new is None:
             return
-        for name in after:
+        for name in after - before if new is old else after:
             self._by_agent.setdefault(name, {})[key] = new
-            link = self._open(name)
+            link = self._open(name) if tells else None
             if link is None:
                 continue
             if name not in before:
                 self._tell(self.sender.create, link, new, name)
-            elif old is not None and old is not new:
+            elif old is not None:
                 self._changed(link, old, new, name)
 
     def _drop(self, name: AgentName, key: Key) -> Object | None:

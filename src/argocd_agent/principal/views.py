@@ -65,8 +65,8 @@ class Views:
         else:
             self.mirroring.mirrors.expect(obj.key, None)
 
-    def _copies(self) -> Iterator[Object]:
-        keys = self.mirroring.mirrors.keys()
+    def _copies(self, namespace: str) -> Iterator[Object]:
+        keys = self.mirroring.mirrors.keys(namespace)
         return (self._held[key] for key in keys if key in self._held)
 
 
@@ -111,7 +111,7 @@ class ApplicationViews(Views):
 
     def of(self, name: AgentName) -> Iterator[Object]:
         """The copies of what agent *name* owns."""
-        return (obj for obj in self._copies() if obj.namespace == name)
+        return self._copies(name)
 
     def cluster_changed(self, name: AgentName) -> None:
         """The cluster of agent *name* may have another name in Argo CD: its copies are to follow."""
@@ -239,7 +239,7 @@ class ProjectViews(Views):
 
     def of(self, name: AgentName) -> Iterator[Object]:
         """The copies of what agent *name* owns."""
-        return (obj for obj in self._copies() if appproject.owner_of(obj, self._is_autonomous) == name)
+        return (obj for obj in self._copies(self._home) if self._is_of(obj, name))
 
     def stock(self, name: AgentName) -> "ViewStock":
         """The copies of what agent *name* owns, for comparing."""
@@ -250,6 +250,10 @@ class ProjectViews(Views):
             lambda obj: f"{APPPROJECT.name}//{appproject.source_name(obj.name, name)}",
             lambda obj: appproject.digest_parts_hub(obj, name, self._home, is_source=False),
         )
+
+    def _is_of(self, obj: Object, name: AgentName) -> bool:
+        # The name first: whose it is stands in a specification that must be parsed, for each agent and each project.
+        return obj.name.startswith(f"{name}-") and appproject.owner_of(obj, self._is_autonomous) == name
 
     async def take(self, agent: Agent, event: Event, obj: Object) -> None:
         """Do what *event* of *agent* says about *obj*, a project of its spoke."""

@@ -5,7 +5,7 @@ edition on the hub, under a name that says whose it is. Source: the wire contrac
 https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#projects.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from argocd_agent.codec import encode
@@ -37,18 +37,23 @@ def is_for_agent(project: Object, agent: AgentName, *, by_destination: bool) -> 
 
     Never raises: what cannot be read names nobody, and a bad pattern matches nothing.
     """
+    return bool(agents_of(project, (agent,), by_destination=by_destination))
+
+
+def agents_of(project: Object, agents: Iterable[AgentName], *, by_destination: bool) -> list[AgentName]:
+    """Those of *agents*, managed ones, that are to have *project* of the hub; as `is_for_agent`."""
     try:
         spec = _spec(project)
     except DecodeError:
-        return False
-    destinations = _mappings(spec.get("destinations"))
-    if any(_denies(destination, agent) for destination in destinations):
-        return False
-    if not any(_names(destination, agent) for destination in destinations):
-        return False
-    return by_destination or any(
-        _matches(compiled, pattern, agent) for pattern in _strings(spec.get("sourceNamespaces"))
-    )
+        return []
+    destinations, namespaces = _mappings(spec.get("destinations")), _strings(spec.get("sourceNamespaces"))
+    return [
+        agent
+        for agent in agents
+        if not any(_denies(destination, agent) for destination in destinations)
+        and any(_names(destination, agent) for destination in destinations)
+        and (by_destination or any(_matches(compiled, pattern, agent) for pattern in namespaces))
+    ]
 
 
 def agent_edition(project: Object, agent: AgentName, *, by_destination: bool) -> Object:
