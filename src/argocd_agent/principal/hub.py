@@ -251,6 +251,8 @@ class Hub:
         self._applications.seen(change)
         obj = change.object
         if self._mapping.is_view(obj) or self._application_views.holds(obj.key):
+            if self._shares.applications.audience(obj.key):  # it was the hub's own until now
+                self._shares.applications.on_change(Change(change.old, None))
             self._application_views.on_change(change)
         else:
             self._shares.applications.on_change(change)
@@ -261,6 +263,8 @@ class Hub:
         if change.new is not None and obj.metadata.finalizers:
             self._bare.check(obj.key, obj)
         if appproject.owner_of(obj, self._is_autonomous) or self._project_views.holds(obj.key):
+            if self._shares.projects.audience(obj.key):
+                self._shares.project_changed(Change(change.old, None))
             self._project_views.on_change(change)
         else:
             self._shares.project_changed(change)
