@@ -5,7 +5,7 @@ waits. A principal of the reference ignores the update of an Application and the
 expect, so what it may not have is sent in the form that it takes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from argocd_agent.agent.buffer import Buffer
 from argocd_agent.peer.link import Link
@@ -72,6 +72,9 @@ class Publisher:
         if self.kind is APPLICATION:
             return autonomous.digest_parts(obj, agent, is_source=True)
         return appproject.digest_parts_hub(obj, agent, self._hub_home(), is_source=True)
+
+    def kept(self) -> Collection[str]:
+        return ()  # the hub has only copies: one too many goes
 
     def create(self, obj: Object) -> None:
         self._link.put(self._event(EventType.CREATE, obj))

@@ -5,7 +5,7 @@ With a peer of ours digests are compared; with one of the reference, its four me
 `Stock`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from argocd_agent.errors import DecodeError, EventRefused
@@ -64,6 +64,9 @@ class Supply(Protocol):
     def parts(self, obj: Object) -> tuple[bytes, ...]:
         """What counts in digests."""
 
+    def kept(self) -> Collection[str]:
+        """The UIDs of what the peer may have under whatever name: nobody has ordered its deletion."""
+
     def create(self, obj: Object) -> None: ...
     def update(self, obj: Object) -> None: ...
     def delete(self, obj: Object) -> None: ...
@@ -99,14 +102,14 @@ class SourceEnd:
             self._supplies[held[entry.key].kind.name].create(held[entry.key].object)
         for entry in found.different:
             self._supplies[held[entry.key].kind.name].update(held[entry.key].object)
-        wanted = {(item.kind.name, item.uid) for item in held.values()} if found.extra else set()
+        kept = {name: supply.kept() for name, supply in self._supplies.items()} if found.extra else {}
         for entry in found.extra:
             kind, _, place = entry.key.partition("/")
             namespace, _, name = place.rpartition("/")
             if (supply := self._supplies.get(kind)) is None:
                 continue
             stub = Metadata(name=name, namespace=namespace or self._namespace_of(kind), uid=entry.uid)
-            if self._at().role is Role.PRINCIPAL and (kind, entry.uid) in wanted:
+            if entry.uid in kept[kind]:
                 self._is_misplaced(kind, stub)
             else:
                 supply.delete(Object(stub, {}))
@@ -125,12 +128,12 @@ class SourceEnd:
         return at.agent if is_by_namespace else at.home
 
     def _is_misplaced(self, kind: str, stub: Metadata) -> None:
-        """The agent has under another name what it is to have: the two ends map differently, or did. Its workloads
-        live: nobody has ordered their deletion."""
+        """The agent has under another name what it is to have, since the two ends map differently, or did; or what is
+        another agent's, since it has another name than before, or a copy of another cluster."""
         about = {fields.AGENT: self._at().agent, fields.KIND: kind, fields.NAMESPACE: stub.namespace}
         log.error(
-            "An object is not where it should be on the spoke and stays there: do principal and agent both use "
-            "--destination-based-mapping, or neither?",
+            "An object is not where it should be on the spoke, and stays: do principal and agent both use "
+            "--destination-based-mapping, or neither? Does the agent have the name that it had?",
             about | {fields.NAME: stub.name},
         )
 
@@ -162,8 +165,7 @@ class SourceEnd:
         if obj is None or reply in (Reply.DELETE_STUB, Reply.DELETE):
             # Of an object that is not the peer's it is told no more than it has said itself.
             stub = Metadata(name=place[1], namespace=place[0], uid=asked.uid)
-            is_principal = self._at().role is Role.PRINCIPAL
-            if is_principal and asked.uid and any(supply.uid(one) == asked.uid for one in supply.objects()):
+            if asked.uid and asked.uid in supply.kept():
                 self._is_misplaced(asked.kind, stub)
             else:
                 supply.delete(Object(stub, {}))

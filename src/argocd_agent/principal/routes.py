@@ -31,6 +31,7 @@ class ApplicationRoute:
 
     def __init__(self, mapping: HubMapping, allowed: tuple[str, ...]) -> None:
         self._mapping, self._allowed = mapping, allowed
+        self.may_move = mapping.by_destination
 
     def is_for(self, obj: Object, agent: AgentName) -> bool:
         return agent in self.audience(obj)
@@ -55,6 +56,7 @@ class ProjectRoute:
     """To the managed agents that the project names."""
 
     kind: Kind = APPPROJECT
+    may_move = True
 
     def __init__(self, mapping: HubMapping, managed: Managed) -> None:
         self._mapping, self._managed = mapping, managed
@@ -86,6 +88,7 @@ class RepositoryRoute:
     """To whoever has the project of the repository."""
 
     kind: Kind = REPOSITORY
+    may_move = True
 
     def __init__(self, mapping: HubMapping, agents_of_project: Callable[[str], Collection[AgentName]]) -> None:
         self._mapping, self._agents_of_project = mapping, agents_of_project
@@ -110,6 +113,7 @@ class KeyRoute:
     """To every managed agent."""
 
     kind: Kind = GPGKEY
+    may_move = True
 
     def __init__(self, mapping: HubMapping, managed: Managed) -> None:
         self._mapping, self._managed = mapping, managed

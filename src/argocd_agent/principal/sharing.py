@@ -32,6 +32,10 @@ class Route(Protocol):
 
     @property
     def kind(self) -> Kind: ...
+    @property
+    def may_move(self) -> bool:
+        """Whether an object may go from one agent to another and stay the same one."""
+
     def audience(self, obj: Object) -> Collection[AgentName]:
         """Who is to have *obj*."""
 
@@ -73,7 +77,7 @@ class Sharing:
     def review(self, key: Key) -> None:
         """Who is to have the object *key* may have changed."""
         obj = self._held.get(key)
-        self._assign(key, obj, obj, frozenset() if obj is None else self._audience_of(obj))
+        self._assign(key, None, obj, frozenset() if obj is None else self._audience_of(obj))
 
     def review_agent(self, name: AgentName, *, tells: bool = True) -> None:
         """What agent *name* is to have may have changed. Not *tells*: it is compared with all that it has besides."""
@@ -187,6 +191,10 @@ class AgentSupply:
 
     def parts(self, obj: Object) -> tuple[bytes, ...]:
         return self._route.parts(self.edition(obj))
+
+    def kept(self) -> Collection[str]:
+        objects = self.objects() if self._route.may_move else self._held.values()
+        return {incoming_uid(obj) for obj in objects}
 
     def create(self, obj: Object) -> None:
         self._sharing.sender.create(self._link, self.edition(obj))
