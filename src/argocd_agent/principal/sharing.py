@@ -10,7 +10,7 @@ Called by observers; never waits. Bounded by objects × the agents that have the
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
-from argocd_agent.errors import EventRefused
+from argocd_agent.errors import DecodeError, EventRefused
 from argocd_agent.peer.link import Link
 from argocd_agent.peer.mirrors import Key
 from argocd_agent.peer.observe import Change
@@ -127,7 +127,7 @@ class Sharing:
             if link is None:
                 continue
             if name not in before:
-                self._tell(self.sender.create, link, new, name)
+                self.tell(self.sender.create, link, new, name)
             elif old is not None:
                 self._changed(link, old, new, name)
 
@@ -150,12 +150,13 @@ class Sharing:
         def tell(link: Link, edition: Object) -> None:
             self.sender.changed(link, self.route.edition(old, name), edition)
 
-        self._tell(tell, link, new, name)
+        self.tell(tell, link, new, name)
 
-    def _tell(self, send: Callable[[Link, Object], None], link: Link, obj: Object, name: AgentName) -> None:
+    def tell(self, send: Callable[[Link, Object], None], link: Link, obj: Object, name: AgentName) -> None:
+        """Send agent *name* its edition of *obj*. One that cannot be made is logged, and stands in nobody's way."""
         try:
             send(link, self.route.edition(obj, name))
-        except EventRefused as error:
+        except (DecodeError, EventRefused) as error:
             about = {fields.AGENT: name, fields.KIND: self.route.kind.name, fields.NAME: obj.name}
             log.error("An object cannot be sent to an agent", about | {fields.ERROR: str(error)})
 
@@ -197,10 +198,10 @@ class AgentSupply:
         return {incoming_uid(obj) for obj in objects}
 
     def create(self, obj: Object) -> None:
-        self._sharing.sender.create(self._link, self.edition(obj))
+        self._sharing.tell(self._sharing.sender.create, self._link, obj, self._name)
 
     def update(self, obj: Object) -> None:
-        self._sharing.sender.update(self._link, self.edition(obj))
+        self._sharing.tell(self._sharing.sender.update, self._link, obj, self._name)
 
     def delete(self, obj: Object) -> None:
         self._sharing.sender.delete(self._link, obj)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from argocd_agent.errors import DecodeError, EventDeferred, EventRefused
+from argocd_agent.errors import DecodeError, EventDeferred, EventError, EventRefused
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.mirroring import Copies, Mirroring, OnDeletion
 from argocd_agent.peer.mirrors import Key
@@ -161,13 +161,16 @@ class ApplicationViews(Views):
                 raise EventRefused(_not_its_own(APPLICATION, held, agent.name, self._agent_of(held)))
             return for_view(APPLICATION.name, incoming, held, viewing)
 
-        before = self._said.get(key, _Said())
+        before = self._said.get(key)
         if event.type != EventType.DELETE:
             self._said[key] = _said_by(obj)
         try:
             await self.mirroring.apply(incoming, key, plan)
-        except EventDeferred:
-            self._said[key] = before
+        except EventError:
+            if before is not None:
+                self._said[key] = before
+            else:
+                self._said.pop(key, None)
             raise
 
     def _cluster(self, agent: Agent) -> str:

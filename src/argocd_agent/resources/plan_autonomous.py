@@ -8,7 +8,7 @@ Applications" and "AppProjects".
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from argocd_agent.errors import EventDiscarded, EventRefused
+from argocd_agent.errors import EventDeferred, EventDiscarded, EventRefused
 from argocd_agent.protocol.events import EventType
 from argocd_agent.protocol.names import ANNOTATION_REFRESH
 from argocd_agent.resources import application
@@ -36,7 +36,8 @@ class Viewing:
 
 
 def for_view(kind: str, event: Incoming, held: Object | None, viewing: Viewing) -> Action:
-    """What the hub does about its copy of an autonomous agent's object; *event* has the hub's edition of it."""
+    """What the hub does about its copy of an autonomous agent's object; *event* has the hub's edition of it. Raises
+    `EventDeferred`, too, while the copy goes that somebody has deleted: what the spoke says now counts for the next."""
     if event.type in (EventType.CREATE, EventType.SPEC_UPDATE):
         return _followed(event, held, viewing)
     if event.type == EventType.DELETE:
@@ -52,7 +53,9 @@ def _followed(event: Incoming, held: Object | None, viewing: Viewing) -> Action:
     if held is None:
         return Create(claimed(viewing.mirror(event.object), uid, ""))
     if held.is_deleting:
-        return Nothing("it is being deleted on the hub, and made again when it is gone")
+        raise EventDeferred(
+            f'"{held.namespace}/{held.name}" is being deleted on the hub: it is made again when it is gone'
+        )
     updated = viewing.updated(held, event.object)
     if source_uid(updated) != uid:
         updated = claimed(updated, uid, "")
