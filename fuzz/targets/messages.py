@@ -1,9 +1,10 @@
-"""The first byte chooses a message of the unary calls, the rest is its bytes: a message, or `DecodeError`."""
+"""The first byte chooses a message of the calls, the rest is its bytes: a message, or `DecodeError`."""
 
 from argocd_agent.errors import DecodeError
+from argocd_agent.wire.datastreams import LogFrame, LogReply, TerminalFrame
 from argocd_agent.wire.messages import LoginReply, LoginRequest, PushSummary, RefreshRequest, VersionReply
 
-SHAPES = (LoginRequest, LoginReply, RefreshRequest, VersionReply, PushSummary)
+SHAPES = (LoginRequest, LoginReply, RefreshRequest, VersionReply, PushSummary, LogFrame, LogReply, TerminalFrame)
 
 
 def check(data: bytes) -> None:

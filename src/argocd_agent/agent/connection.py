@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
+from argocd_agent.agent.calls import Calls
 from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.errors import ConfigError, KeyMaterialError, TransportError
 from argocd_agent.pki.subject import Subject, read_unverified
@@ -22,7 +23,7 @@ from argocd_agent.telemetry.logs import get_log
 from argocd_agent.telemetry.metrics import AgentMetrics
 from argocd_agent.transport.channel import DialOptions, HubChannel, dial
 from argocd_agent.transport.stream import EventStream
-from argocd_agent.wire.messages import LoginRequest
+from argocd_agent.wire.messages import LoginReply, LoginRequest
 
 log = get_log("Connector")
 
@@ -56,9 +57,11 @@ class Connection:
         serve: Serve,
         metrics: AgentMetrics,
         report: Callable[[str | None], None],
+        calls: Calls | None = None,
     ) -> None:
         self._options, self._login, self._ready, self._serve = options, login, ready, serve
         self._metrics, self._report = metrics, report
+        self.calls = Calls() if calls is None else calls
         self._renewed = asyncio.Event()
         self.is_connected = False
 
@@ -87,16 +90,19 @@ class Connection:
 
     async def _connect(self, retry: Reconnect) -> str:
         async with dial(self._options) as channel:
-            token, subject, namespace = await self._authenticate(channel)
-            stream = await channel.subscribe(token)
+            login = await self._authenticate(channel)
+            subject = read_unverified(login.access_token).subject
+            stream = await channel.subscribe(login.access_token)
             opened = asyncio.get_running_loop().time()
+            self.calls.opened(channel, login)
             try:
-                return await self._drive(stream, subject, namespace, channel)
+                return await self._drive(stream, subject, login.principal_namespace, channel)
             finally:
+                self.calls.closed()
                 if asyncio.get_running_loop().time() - opened > _PROVEN_SECONDS:
                     retry.succeeded()
 
-    async def _authenticate(self, channel: HubChannel) -> tuple[str, Subject, str]:
+    async def _authenticate(self, channel: HubChannel) -> LoginReply:
         version = self._login.version or (await channel.version()).removeprefix(VERSION_PREFIX)
         request = LoginRequest(
             method=self._login.method,
@@ -110,7 +116,7 @@ class Connection:
         except TransportError:
             self._metrics.auth_failure()
             raise
-        return reply.access_token, read_unverified(reply.access_token).subject, reply.principal_namespace
+        return reply
 
     async def _drive(self, stream: EventStream, subject: Subject, namespace: str, channel: HubChannel) -> str:
         kind = "reference" if stream.peer.is_reference else f"protocol {stream.peer.protocol}"

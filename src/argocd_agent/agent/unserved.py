@@ -5,7 +5,7 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 
 from dataclasses import dataclass
 
-from argocd_agent.agent.redisconfig import AgentRedis
+from argocd_agent.agent.streamsettings import StreamSettings
 from argocd_agent.settings.declare import Served, setting
 from argocd_agent.settings.values import boolean
 
@@ -13,7 +13,7 @@ LATER = Served.NOT_YET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentUnserved(AgentRedis):
+class AgentUnserved(StreamSettings):
     """WebSocket, the live view."""
 
     websocket_enabled: bool = setting(

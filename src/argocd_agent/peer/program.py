@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 from argocd_agent.backends.kubernetes import KubernetesCluster
 from argocd_agent.backends.kubernetes.kubeconfig import load
-from argocd_agent.backends.ports import Cluster
 from argocd_agent.settings.load import environment
 from argocd_agent.settings.program import ProgramConfig
 from argocd_agent.telemetry import fields
@@ -23,7 +22,7 @@ class _Stopped(Exception):
 
 
 @contextlib.asynccontextmanager
-async def cluster_of(config: ProgramConfig) -> AsyncIterator[Cluster]:
+async def cluster_of(config: ProgramConfig) -> AsyncIterator[KubernetesCluster]:
     """The Kubernetes API that *config* names. Raises `ConfigError` where the kubeconfig is wrong."""
     kubeconfig = load(config.kubeconfig, config.kubecontext, environment())
     cluster = KubernetesCluster(kubeconfig, qps=config.kube_qps, burst=config.kube_burst)

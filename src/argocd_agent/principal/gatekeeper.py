@@ -19,8 +19,10 @@ from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import VERSION_PREFIX
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
-from argocd_agent.transport.gate import Caller, Identity, UnknownMode, VersionMissing
+from argocd_agent.transport.framestream import LogStream, TerminalStream
+from argocd_agent.transport.gate import Caller, Identity, UnknownMode, UnknownRequest, VersionMissing
 from argocd_agent.transport.stream import EventStream
+from argocd_agent.wire.datastreams import LogReply
 from argocd_agent.wire.messages import LoginReply, LoginRequest, PushSummary, RefreshRequest
 
 log = get_log("AuthHandler")
@@ -28,6 +30,18 @@ log = get_log("AuthHandler")
 Register = Callable[[AgentName], Awaitable[None]]
 Serve = Callable[[Identity, EventStream], Awaitable[None]]
 TakePushed = Callable[[Identity, Event], Awaitable[bool]]
+TakeLog = Callable[[Identity, LogStream], Awaitable[LogReply]]
+TakeTerminal = Callable[[Identity, TerminalStream], Awaitable[None]]
+
+
+async def no_logs(identity: Identity, stream: LogStream) -> LogReply:
+    """Where nobody can ask for logs."""
+    raise UnknownRequest
+
+
+async def no_terminals(identity: Identity, stream: TerminalStream) -> None:
+    """Where nobody can ask for terminals."""
+    raise UnknownRequest
 
 
 async def as_they_are(_: AgentName) -> None:
@@ -49,11 +63,14 @@ class Gatekeeper:
         serve: Serve,
         take_pushed: TakePushed,
         register: Register = as_they_are,
+        take_log: TakeLog = no_logs,
+        take_terminal: TakeTerminal = no_terminals,
     ) -> None:
         self._method, self._key = method, key
         self._namespace, self._version, self._match_subject = namespace, version, match_subject
         self._failed, self._serve, self._take_pushed = failed, serve, take_pushed
         self._register = register
+        self._take_log, self._take_terminal = take_log, take_terminal
         self._agent_namespaces: dict[AgentName, str] = {}
         self._fingerprints: dict[AgentName, str] = {}
 
@@ -140,6 +157,14 @@ class Gatekeeper:
             received += 1
             processed += await self._take_pushed(identity, event)
         return PushSummary(received=received, processed=processed)
+
+    async def log_stream(self, identity: Identity, stream: LogStream) -> LogReply:
+        """As `Gate`."""
+        return await self._take_log(identity, stream)
+
+    async def terminal_stream(self, identity: Identity, stream: TerminalStream) -> None:
+        """As `Gate`."""
+        await self._take_terminal(identity, stream)
 
     def _check_name(self, agent: AgentName) -> None:
         if agent == self._namespace:

@@ -6,7 +6,7 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError
-from argocd_agent.principal.redisconfig import PrincipalRedis
+from argocd_agent.principal.streamsettings import StreamSettings
 from argocd_agent.protocol.names import SECRET_CA, SECRET_RESOURCE_PROXY_TLS
 from argocd_agent.settings.declare import Served, at_least, port_or_zero, setting
 from argocd_agent.settings.values import (
@@ -23,7 +23,7 @@ LATER = Served.NOT_YET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalUnserved(PrincipalRedis):
+class PrincipalUnserved(StreamSettings):
     """WebSocket, resource proxy, HA."""
 
     websocket_enabled: bool = setting(

@@ -23,6 +23,7 @@ METADATA_PROTOCOL = "argocd-agent-protocol"  # ours: protocol number, an integer
 METADATA_CAPABILITIES = "argocd-agent-capabilities"  # ours: names separated by commas
 METADATA_WINDOW = "argocd-agent-window"  # ours: un-acked events that the sender of this accepts
 METADATA_COMPRESSION = "argocd-agent-compression"  # ours: "gzip" asks for answers like that
+METADATA_LOG_BYTES = "argocd-agent-log-bytes"  # ours: how much of a log has arrived, for who sends the rest
 METADATA_PRINCIPAL_UID = "argocd-agent-principal-uid"  # ours: who the principal is
 
 # Annotations
@@ -92,5 +93,7 @@ METHOD_VERSION = "/versionapi.Version/Version"
 METHOD_SUBSCRIBE = "/eventstreamapi.EventStream/Subscribe"
 METHOD_PUSH = "/eventstreamapi.EventStream/Push"
 METHOD_PING = "/eventstreamapi.EventStream/Ping"
+METHOD_STREAM_LOGS = "/principal.apis.logstreamapi.LogStreamService/StreamLogs"  # its package has this odd name
+METHOD_STREAM_TERMINAL = "/terminalstreamapi.TerminalStreamService/StreamTerminal"
 VERSION_PREFIX = "argocd-agent-"  # of the answer of the Version service
 USER_AGENT = "argocd-agent/v0.0.1"

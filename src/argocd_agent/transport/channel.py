@@ -20,11 +20,14 @@ from argocd_agent.protocol.names import (
     METADATA_COMPRESSION,
     METHOD_AUTHENTICATE,
     METHOD_REFRESH_TOKEN,
+    METHOD_STREAM_LOGS,
+    METHOD_STREAM_TERMINAL,
     METHOD_SUBSCRIBE,
     METHOD_VERSION,
     USER_AGENT,
 )
 from argocd_agent.transport import frames, status
+from argocd_agent.transport.clientframes import ClientLogUpload, ClientTerminal
 from argocd_agent.transport.clientstream import ClientStream
 from argocd_agent.transport.dial import Endpoint, Link, link
 from argocd_agent.transport.stream import EventStream
@@ -110,6 +113,26 @@ class HubChannel:
             stream.peer = peer_from(await stream.accepted(timeout_seconds))
         self._stream = stream
         return stream
+
+    async def stream_logs(
+        self, token: str, request_uuid: str, timeout_seconds: float = CALL_SECONDS
+    ) -> ClientLogUpload:
+        """A call for the log that was asked for as *request_uuid*; the first frame is sent. Raises as
+        `LogUpload.answer`."""
+        call = self._channel.stream_unary(METHOD_STREAM_LOGS)(metadata=self._metadata(token))
+        upload = ClientLogUpload(call, self._principal, self.address)
+        await upload.begin(request_uuid, timeout_seconds)
+        return upload
+
+    async def stream_terminal(self, token: str) -> ClientTerminal:
+        """A call for a terminal; its first frame is the caller's to send."""
+        call = self._channel.stream_stream(METHOD_STREAM_TERMINAL)(metadata=self._metadata(token))
+        return ClientTerminal(call, self.address)
+
+    def _metadata(self, token: str) -> tuple[tuple[str, str], ...]:
+        if self._retired:
+            raise StreamClosed(self._retired)
+        return tuple({METADATA_AUTHORIZATION: token, **self._options.announced}.items())
 
     async def retire(self, reason: str) -> None:
         """End the stream, because a new connection is wanted. Its `receive` raises `StreamClosed` with *reason*, and so

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from argocd_agent.errors import AuthenticationFailed
+from argocd_agent.errors import AuthenticationFailed, PeerUnavailable, TransportError
 from argocd_agent.protocol.capabilities import PeerInfo
 from argocd_agent.protocol.events import AgentName, Event
 from argocd_agent.protocol.modes import Mode
+from argocd_agent.transport.framestream import LogStream, TerminalStream
 from argocd_agent.transport.stream import EventStream
+from argocd_agent.wire.datastreams import LogReply
 from argocd_agent.wire.messages import LoginReply, LoginRequest, PushSummary, RefreshRequest
 
 
@@ -61,6 +63,25 @@ class VersionMismatch(AuthenticationFailed):
         super().__init__("version mismatch")
 
 
+class UnknownRequest(TransportError):
+    """Nobody waits for this log or terminal; the text is the one that the reference sends."""
+
+    def __init__(self) -> None:
+        super().__init__("unknown request id")
+
+
+class CallerGone(TransportError):
+    """Whoever asked for this log has gone away."""
+
+
+class StreamFailed(TransportError):
+    """The agent said that it cannot go on; the text is its own."""
+
+
+class StreamCut(PeerUnavailable):
+    """The call ended before the log did; another one may go on with it."""
+
+
 class Gate(Protocol):
     """The principal, as the listener sees it."""
 
@@ -92,4 +113,13 @@ class Gate(Protocol):
 
     async def push(self, identity: Identity, events: AsyncIterator[Event]) -> PushSummary:
         """Take the events of one `Push` and say what became of them."""
+        ...
+
+    async def log_stream(self, identity: Identity, stream: LogStream) -> LogReply:
+        """Pass a log on to who asked for it, and say what became of it. Raises `UnknownRequest`, `CallerGone`,
+        `StreamFailed`, `StreamCut`."""
+        ...
+
+    async def terminal_stream(self, identity: Identity, stream: TerminalStream) -> None:
+        """Serve a terminal until either side ends it. Raises `UnknownRequest`."""
         ...

@@ -21,6 +21,8 @@ from argocd_agent.protocol.names import (
     METHOD_AUTHENTICATE,
     METHOD_PUSH,
     METHOD_REFRESH_TOKEN,
+    METHOD_STREAM_LOGS,
+    METHOD_STREAM_TERMINAL,
     METHOD_SUBSCRIBE,
     METHOD_VERSION,
 )
@@ -28,6 +30,7 @@ from argocd_agent.transport import frames, status
 from argocd_agent.transport.gate import Caller, Gate
 from argocd_agent.transport.interceptors import UNOBSERVED, CallObserver, Context, Guard
 from argocd_agent.transport.services.authentication import Authentication
+from argocd_agent.transport.services.datastreams import DataStreams
 from argocd_agent.transport.services.events import Events
 from argocd_agent.transport.services.version import Version
 
@@ -67,15 +70,17 @@ class ListenerOptions:
 class Listener:
     """A listener that serves. `port` is the one that it really has."""
 
-    def __init__(self, server: grpc.aio.Server, events: Events, port: int) -> None:
+    def __init__(self, server: grpc.aio.Server, events: Events, streams: DataStreams, port: int) -> None:
         self._server = server
         self._events = events
+        self._streams = streams
         self.port = port
 
     async def stop(self, grace_seconds: float, reason: str = "the principal is stopping") -> None:
         """Take no more calls, end every stream with *reason*, and cut what is left after *grace_seconds*."""
         stopping = asyncio.create_task(self._server.stop(grace_seconds), name="grpc stop")
         await self._events.close(reason)
+        self._streams.close(reason)
         await stopping
 
     async def wait_closed(self) -> None:
@@ -93,10 +98,11 @@ async def serve(options: ListenerOptions, gate: Gate) -> AsyncIterator[Listener]
     credentials = _credentials(options)
     server = grpc.aio.server(options=_arguments(options))
     events = Events(gate, options.announced, options.max_message_bytes, options.linger_seconds)
-    server.add_generic_rpc_handlers(_handlers(options, gate, events))
+    streams = DataStreams(gate, options.announced, events.admit)
+    server.add_generic_rpc_handlers(_handlers(options, gate, events, streams))
     port = await _bind(server, options, credentials)
     await server.start()
-    listener = Listener(server, events, port)
+    listener = Listener(server, events, streams, port)
     try:
         yield listener
     finally:
@@ -145,7 +151,9 @@ def _configuration(tls: ServerTls) -> grpc.ServerCertificateConfiguration:
     )
 
 
-def _handlers(options: ListenerOptions, gate: Gate, events: Events) -> tuple[grpc.GenericRpcHandler, ...]:
+def _handlers(
+    options: ListenerOptions, gate: Gate, events: Events, streams: DataStreams
+) -> tuple[grpc.GenericRpcHandler, ...]:
     floor = options.minimum_tls if options.material is not None else None
     authentication, version = Authentication(gate, options.announced), Version(gate)
 
@@ -158,6 +166,8 @@ def _handlers(options: ListenerOptions, gate: Gate, events: Events) -> tuple[grp
         METHOD_VERSION: _unary(guard(METHOD_VERSION, status.CALL), version.version),
         METHOD_SUBSCRIBE: _duplex(guard(METHOD_SUBSCRIBE, status.SUBSCRIBE), events.subscribe),
         METHOD_PUSH: _collecting(guard(METHOD_PUSH, status.PUSH), events.push),
+        METHOD_STREAM_LOGS: _collecting(guard(METHOD_STREAM_LOGS, status.LOGS), streams.logs),
+        METHOD_STREAM_TERMINAL: _duplex(guard(METHOD_STREAM_TERMINAL, status.TERMINAL), streams.terminal),
     }
     return (_Table(handlers),)
 

@@ -22,7 +22,14 @@ from argocd_agent.errors import (
     TransportError,
     UndecodableEvent,
 )
-from argocd_agent.transport.gate import UnknownMode, VersionMismatch, VersionMissing
+from argocd_agent.transport.gate import (
+    CallerGone,
+    StreamFailed,
+    UnknownMode,
+    UnknownRequest,
+    VersionMismatch,
+    VersionMissing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,14 @@ CALL: Table = (
 )
 SUBSCRIBE = CALL
 PUSH: Table = (Row(UndecodableEvent, StatusCode.INVALID_ARGUMENT), *CALL)
+
+LOGS: Table = (
+    Row(UnknownRequest, StatusCode.NOT_FOUND),
+    Row(CallerGone, StatusCode.CANCELLED),
+    Row(StreamFailed, StatusCode.INTERNAL),
+    *CALL,
+)
+TERMINAL: Table = (Row(UnknownRequest, StatusCode.UNKNOWN), *CALL)
 
 RECONNECTING = frozenset({StatusCode.OK, StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED, StatusCode.CANCELLED})
 """The codes after which a Go agent opens a new stream."""
@@ -121,6 +136,20 @@ def error_of_stream(error: AioRpcError, address: str) -> TransportError:
     """What the end of a stream means."""
     text = f"stream with {address} ended: {_described(error)}"
     return AuthenticationFailed(text) if error.code() is StatusCode.UNAUTHENTICATED else StreamClosed(text)
+
+
+def error_of_frames(error: BaseException, address: str) -> TransportError:
+    """What the end of a call for logs or a terminal means."""
+    if not isinstance(error, AioRpcError):
+        return StreamClosed(f"call to {address} ended: {error or type(error).__name__}")
+    match error.code():
+        case StatusCode.NOT_FOUND:
+            return UnknownRequest()
+        case StatusCode.CANCELLED:
+            return CallerGone(f"call to {address} ended: {_described(error)}")
+        case StatusCode.UNAUTHENTICATED | StatusCode.PERMISSION_DENIED:
+            return AuthenticationFailed(f"call to {address} ended: {_described(error)}")
+    return StreamClosed(f"call to {address} ended: {_described(error)}")
 
 
 def _described(error: AioRpcError) -> str:

@@ -16,9 +16,11 @@ from argocd_agent.protocol.events import AgentName, Event, EventId, EventType, R
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.transport.channel import DialOptions, HubChannel, dial
 from argocd_agent.transport.dial import Endpoint
-from argocd_agent.transport.gate import Caller, Identity
+from argocd_agent.transport.framestream import LogStream, TerminalStream
+from argocd_agent.transport.gate import Caller, Identity, UnknownRequest
 from argocd_agent.transport.listener import Listener, ListenerOptions, serve
 from argocd_agent.transport.stream import EventStream
+from argocd_agent.wire.datastreams import LogReply
 from argocd_agent.wire.messages import LoginReply, LoginRequest, PushSummary, RefreshRequest
 
 TOKEN = "a.b.c"
@@ -93,6 +95,12 @@ class PlainGate:
         async for _ in events:
             received += 1
         return PushSummary(result="done", received=received, processed=received)
+
+    async def log_stream(self, identity: Identity, stream: LogStream) -> LogReply:
+        raise UnknownRequest
+
+    async def terminal_stream(self, identity: Identity, stream: TerminalStream) -> None:
+        raise UnknownRequest
 
 
 @contextlib.asynccontextmanager

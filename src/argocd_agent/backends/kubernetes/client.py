@@ -13,8 +13,9 @@ import io
 import random
 import socket
 import ssl
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -29,7 +30,7 @@ from argocd_agent.backends.kubernetes.tls import context_for
 from argocd_agent.backends.kubernetes.watch import events, server_timeout_seconds
 from argocd_agent.backends.ports import EVERYTHING, Page, PatchType, Propagation, Scope, WatchEvent
 from argocd_agent.codec import decode
-from argocd_agent.errors import ClusterError, DecodeError, Unavailable
+from argocd_agent.errors import ClusterError, DecodeError, Unauthorized, Unavailable
 from argocd_agent.protocol.names import USER_AGENT
 from argocd_agent.resources.kinds import Api
 from argocd_agent.resources.objects import Object, decode_object, object_from
@@ -47,6 +48,8 @@ DEAD_AFTER_SECONDS = 30  # TCP: no sign of life from the other end for so long
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=None)
 
+T = TypeVar("T")
+
 
 class _ListMeta(msgspec.Struct, frozen=True):
     resourceVersion: str = ""  # noqa: N815  as on the wire
@@ -63,9 +66,9 @@ class _Connections:
 
     def __init__(self, config: KubeConfig, credential: Credential) -> None:
         self.certificate = (credential.certificate, credential.key)
-        tls: ssl.SSLContext | bool = context_for(config, credential) if config.is_tls else True
+        self.tls: ssl.SSLContext | bool = context_for(config, credential) if config.is_tls else True
         connector = aiohttp.TCPConnector(
-            limit=0, ssl=tls, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=_socket_that_notices_death
+            limit=0, ssl=self.tls, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=_socket_that_notices_death
         )
         self.session = aiohttp.ClientSession(
             connector=connector,
@@ -78,6 +81,18 @@ class _Connections:
                 *config.user.impersonation,
             ],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request needs, for who makes it otherwise than `KubernetesCluster` does."""
+
+    session: aiohttp.ClientSession
+    url: URL
+    headers: dict[str, str] = field(repr=False)
+    proxy: str | None
+    server_name: str | None
+    tls: ssl.SSLContext | bool
 
 
 class KubernetesCluster:
@@ -166,6 +181,38 @@ class KubernetesCluster:
     ) -> None:
         await self._ask(requests.delete(api, namespace, name, uid, version, propagation))
 
+    @contextlib.asynccontextmanager
+    async def reading(self, request: Request) -> AsyncGenerator[aiohttp.StreamReader, None]:
+        """The body of the answer to *request*, for as long as the block takes to read it."""
+        await self._wait_for_token()
+        response = await self._open(request, _WATCH_TIMEOUT)
+        self._streams.add(response.content)
+        try:
+            yield response.content
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(request, error) from error
+        finally:
+            self._streams.discard(response.content)
+            _hang_up(response)
+
+    async def upgrading(self, request: Request, upgrade: Callable[[Call], Awaitable[T]]) -> T:
+        """What *upgrade* makes of a connection for *request*. Asked again, once, where it raises `Unauthorized`."""
+        await self._wait_for_token()
+        credential = await self._credentials.current()
+        for is_last in (False, True):
+            call = await self._call(request, credential)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await upgrade(call)
+            except Unauthorized:
+                if is_last:
+                    raise
+                self._credentials.forget(credential)
+                credential = await self._credentials.current()
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._unreachable(request, error) from error
+        raise AssertionError("the last try returns or raises")
+
     async def close(self) -> None:
         self._closed.set()
         # aiohttp forgets who reads from a connection that it closes, and they would wait for ever.
@@ -219,26 +266,31 @@ class KubernetesCluster:
     async def _send(
         self, request: Request, credential: Credential, timeout: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
+        call = await self._call(request, credential)
+        try:
+            return await call.session.request(
+                request.method,
+                call.url,
+                data=_body(request),
+                headers=call.headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=call.proxy,
+                server_hostname=call.server_name,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(request, error) from error
+
+    async def _call(self, request: Request, credential: Credential) -> "Call":
         if self._closed.is_set():
             raise Unavailable(f"cannot {request.what}: the connection to {self._address} was closed by us")
-        session = (await self._connections(credential)).session
+        connections = await self._connections(credential)
         headers = {"Authorization": credential.authorization} if credential.authorization else {}
         if request.body:
             headers["Content-Type"] = request.content_type
         query = f"?{request.query}" if request.query else ""
-        try:
-            return await session.request(
-                request.method,
-                URL(f"{self._config.server}{request.path}{query}", encoded=True),
-                data=_body(request),
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
-                server_hostname=self._server_name,
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(request, error) from error
+        url = URL(f"{self._config.server}{request.path}{query}", encoded=True)
+        return Call(connections.session, url, headers, self._proxy, self._server_name, connections.tls)
 
     async def _failure(self, request: Request, response: aiohttp.ClientResponse) -> ClusterError:
         try:

@@ -29,7 +29,7 @@ class Events:
 
     async def subscribe(self, context: Context, caller: Caller) -> bytes:
         """Drive one agent's session. Raises what decides the status; ends normally for OK."""
-        identity = self._admit(caller)
+        identity = self.admit(caller)
         if caller.metadata.get(METADATA_COMPRESSION) == "gzip":
             context.set_compression(grpc.Compression.Gzip)
         ending = Ending()
@@ -45,7 +45,7 @@ class Events:
 
     async def push(self, context: Context, caller: Caller) -> bytes:
         """Take events until the caller has no more."""
-        identity = self._admit(caller)
+        identity = self.admit(caller)
         return (await self._gate.push(identity, self._pushed(context))).encode()
 
     async def close(self, reason: str) -> None:
@@ -76,7 +76,8 @@ class Events:
             raise StreamClosed(f"{name}: it was cancelled")
         session.result()
 
-    def _admit(self, caller: Caller) -> Identity:
+    def admit(self, caller: Caller) -> Identity:
+        """Whose token *caller* has. Raises `AuthenticationFailed`; `PeerUnavailable` when we are stopping."""
         if self._stopping:
             raise PeerUnavailable(self._stopping)
         token = caller.metadata.get(METADATA_AUTHORIZATION, "")

@@ -1,0 +1,1 @@
+"""What Argo CD talks to on the hub, as if it were the cluster."""
