@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import burst, fleet, latency, memory, micro, report, restart
+from bench import burst, fleet, latency, live, memory, micro, report, restart
 from bench.figures import Figure
 from bench.processes import BenchFailed
 from bench.report import Run
@@ -31,6 +31,9 @@ QUESTIONS: Mapping[str, Callable[[World], Awaitable[list[Figure]]]] = {
     "burst": burst.measure,
     "memory": memory.loaded,
     "idle": memory.idle,
+    "live": live.one,
+    "live-many": live.many,
+    "live-slow": live.slow,
     "restart": restart.measure,
     "small": memory.small,
     "agents": memory.per_agent,

@@ -48,6 +48,11 @@ BARS: Mapping[Name, Bar] = {
     ("agents", "each"): Bar(at_most=150),
     ("idle", "CPU of the principal"): Bar(1.2, at_most=0.3),
     ("idle", "CPU of the agent"): Bar(0.3, at_most=0.2),
+    ("live", "p50"): Bar(202, at_most=8),
+    ("live", "p99"): Bar(303, at_most=20),
+    ("live", "last of 25"): Bar(1900, at_most=60),
+    ("live", "last of 100"): Bar(7500, at_most=200),
+    ("live-slow", "last of 25"): Bar(8300, at_most=400),
     ("fleet", "all"): Bar(6.1, at_most=2.0),
     ("fleet-300", "all"): Bar(at_most=2.0),
 }

@@ -53,6 +53,7 @@ class World:
     floor: Route
     installation: Installation
     port: int
+    proxy_port: int
     ports: Iterator[int]
     divisor: int
     tell: Callable[[str], None]
@@ -78,14 +79,15 @@ class World:
             *(_PROGRAM, "principal", "--namespace", NAMESPACE, "--kubeconfig", str(self.hub.kubeconfig)),
             *("--listen-host", "127.0.0.1", "--listen-port", str(self.port)),
             *("--auth", "mtls:subject:CN=([^,]+)", "--allowed-namespaces", f"{AGENT},{FLEET}-*"),
+            *("--resource-proxy-listen-host", "127.0.0.1", "--resource-proxy-listen-port", str(self.proxy_port)),
             *self._pages(),
         )
         return await self._start(PRINCIPAL, command)
 
-    async def start_agent(self, name: str, namespace: str) -> Process:
+    async def start_agent(self, name: str, namespace: str, kubeconfig: Path | None = None) -> Process:
         """Start an agent that lives in *namespace* of the spoke."""
         command = (
-            *(_PROGRAM, "agent", "--namespace", namespace, "--kubeconfig", str(self.spoke.kubeconfig)),
+            *(_PROGRAM, "agent", "--namespace", namespace, "--kubeconfig", str(kubeconfig or self.spoke.kubeconfig)),
             *("--agent-mode", "managed", "--creds", "mtls:any"),
             *("--server-address", "127.0.0.1", "--server-port", str(self.port)),
             *self._pages(),
@@ -164,6 +166,7 @@ async def a_world(
     world = World(
         *(folder, clusters[0], clusters[1], on_hub, on_spoke, ours, floor, installation),
         port=next(ports),
+        proxy_port=next(ports),
         ports=ports,
         divisor=divisor,
         tell=tell,

@@ -19,6 +19,10 @@ ArgocdAgentError
 ├── CacheError              a cache (Redis, or our own) failed
 │   ├── CacheRefused        it answered with an error: credentials, permissions, memory
 │   └── CacheUnavailable    retryable: nobody there, no answer in time, or not now
+├── RequestFailed           a live request to an agent came to nothing
+│   ├── AgentAway           not connected, or no longer
+│   ├── NoAnswer            it did not answer in time
+│   └── TooManyRequests · AgentBusy   never sent: the caller, or the agent, has too many already
 └── TransportError          between the two programs
     ├── StreamClosed        the stream ended; a new one may be opened
     ├── AuthenticationFailed  the other end does not accept who we are
@@ -166,6 +170,36 @@ class CacheRefused(CacheError):
 class CacheUnavailable(CacheError):
     """The cache could not be reached, broke off, or took too long."""
 
+
+class RequestFailed(ArgocdAgentError):
+    """A request to an agent has no answer. `code` is the HTTP status that says so."""
+
+    code = 500
+
+
+class AgentAway(RequestFailed):
+    """The agent is not connected, or its connection ended before the answer (502)."""
+
+    code = 502
+
+
+class NoAnswer(RequestFailed):
+    """The agent did not answer within the deadline (504)."""
+
+    code = 504
+
+
+class TooManyRequests(RequestFailed):
+    """This caller has too many requests under way already; the request was not sent (429)."""
+
+    code = 429
+    retryable = True
+
+
+class AgentBusy(RequestFailed):
+    """Too many requests to this agent are waiting already; the request was not sent (503)."""
+
+    code = 503
     retryable = True
 
 

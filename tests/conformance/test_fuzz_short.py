@@ -36,6 +36,7 @@ def test_every_parser_has_a_target() -> None:
         "editions",
         "heldrecords",
         "execframes",
+        "kubepaths",
         "messages",
         "objects",
         "patterns",

@@ -31,6 +31,7 @@ from argocd_agent.protocol.names import (
     SECRET_JWT,
     SECRET_JWT_KEY,
     SECRET_PRINCIPAL_TLS,
+    SECRET_RESOURCE_PROXY_TLS,
 )
 from argocd_agent.resources.kinds import NAMESPACES, SECRETS
 from argocd_agent.resources.objects import Metadata, new_object
@@ -72,6 +73,7 @@ class Hub:
     port: int = field(default_factory=a_port)
     health_port: int = field(default_factory=a_port)
     metrics_port: int = field(default_factory=a_port)
+    proxy_port: int = field(default_factory=a_port)
 
     def start(self, *flags: str, kubeconfig: Path | None = None) -> Running:
         """Start the principal. A flag that is given again counts instead of ours."""
@@ -84,6 +86,8 @@ class Hub:
             f"--health-host={LOOPBACK}",
             f"--healthz-port={self.health_port}",
             f"--metrics-port={self.metrics_port}",
+            f"--resource-proxy-listen-host={LOOPBACK}",
+            f"--resource-proxy-listen-port={self.proxy_port}",
         ]
         defaults = {"--auth": "mtls:subject:CN=([^,]+)", "--allowed-namespaces": "*"}
         return Running("principal", [*arguments, *_with_defaults(defaults, flags)], self.health_port)
@@ -176,6 +180,9 @@ async def install_hub(kubeconfig: Path) -> Hub:
         await pki.make_ca(here, CA_OPTIONS, _now(), force=False)
         await pki.issue_server(
             here, "principal", SECRET_PRINCIPAL_TLS, OPTIONS, _now(), ips=[LOOPBACK], dns=["localhost"], upsert=False
+        )
+        await pki.issue_server(
+            here, "resource-proxy", SECRET_RESOURCE_PROXY_TLS, OPTIONS, _now(), ips=[LOOPBACK], dns=[], upsert=False
         )
         await store(here, secret(SECRET_JWT, hub.namespace, {SECRET_JWT_KEY: token_key()}), replace=False, flag="")
     return hub

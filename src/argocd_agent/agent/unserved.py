@@ -5,7 +5,7 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 
 from dataclasses import dataclass
 
-from argocd_agent.agent.streamsettings import StreamSettings
+from argocd_agent.agent.liveconfig import LiveConfig
 from argocd_agent.settings.declare import Served, setting
 from argocd_agent.settings.values import boolean
 
@@ -13,8 +13,8 @@ LATER = Served.NOT_YET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentUnserved(StreamSettings):
-    """WebSocket, the live view."""
+class AgentUnserved(LiveConfig):
+    """WebSocket."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -26,12 +26,3 @@ class AgentUnserved(StreamSettings):
         served=LATER,
     )
     # What Argo CD asks for
-    resource_proxy_enabled: bool = setting(
-        "resource-proxy.enable",
-        True,
-        "Answer requests for live objects.",
-        boolean,
-        flag="--enable-resource-proxy",
-        variable="ENABLE_RESOURCE_PROXY",
-        served=LATER,
-    )

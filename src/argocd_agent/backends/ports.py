@@ -1,4 +1,4 @@
-"""What a backend must promise: the ports `Cluster` and `Cache`.
+"""What a backend must promise: the ports `Cluster` and `Cache`, and the small `RawApi` for what passes unread.
 
 All backends of a port pass one contract suite (tests/conformance/cluster_contract and cache_contract), a real
 kube-apiserver and a real Redis included. Every method raises `errors.ClusterError` or `errors.CacheError` subclasses
@@ -142,4 +142,53 @@ class Cache(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Subscriptions end. Calling it twice is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom to act for (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation)."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """One call as it stands on the wire. `path` is encoded, `query` is not. `user` None: as ourselves."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    content_type: str = "application/json"
+    user: User | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What the API said, whether it liked the request or not."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+class RawApi(Protocol):
+    """A Kubernetes API spoken to in paths and bytes. Raises `Unavailable` where there is no answer at all."""
+
+    async def call(self, request: RawRequest, limit_bytes: int) -> RawAnswer:
+        """The answer. Raises `Unavailable` for one above *limit_bytes* too."""
+        ...
+
+    def follow(self, request: RawRequest, limit_bytes: int) -> AsyncGenerator[RawAnswer, None]:
+        """The answer in pieces as they come, each with the status: a watch, or a refusal.
+
+        The first piece of a watch is empty and comes as soon as the API agrees. Whoever takes no more keeps the API
+        waiting. Close it (`contextlib.aclosing`) when you stop early. Raises as `call`; a refusal counts against
+        *limit_bytes*, a watch does not.
+        """
         ...

@@ -16,6 +16,7 @@ from argocd_agent.protocol.names import (
     SECRET_JWT,
     SECRET_JWT_KEY,
     SECRET_PRINCIPAL_TLS,
+    SECRET_RESOURCE_PROXY_TLS,
 )
 from argocd_agent.resources.clustersecret import ClusterTls, WayIn, cluster_secret
 from argocd_agent.resources.kinds import SECRETS
@@ -42,11 +43,13 @@ def make_installation(agents: Sequence[str], now: datetime) -> Installation:
     """A CA of its own and everything issued from it. Takes tenths of a second."""
     ca = make_ca(SECRET_CA, _ORGANIZATION, keys.generate(_CURVE), now)
     server = issue(ca, "principal", keys.generate(_CURVE), now, usages=[Usage.SERVER], ips=[ADDRESS], dns=["localhost"])
+    proxy = issue(ca, "resource-proxy", keys.generate(_CURVE), now, usages=[Usage.SERVER], ips=[ADDRESS])
     token_key = keys.to_pem(keys.generate(keys.KeyAlgorithm.RSA, _TOKEN_KEY_BITS))
     clients = {name: issue(ca, name, keys.generate(_CURVE), now, usages=[Usage.CLIENT]) for name in agents}
     hub = [
         _pair(SECRET_CA, ca),
         _pair(SECRET_PRINCIPAL_TLS, server),
+        _pair(SECRET_RESOURCE_PROXY_TLS, proxy),
         _secret(SECRET_JWT, _OPAQUE, {SECRET_JWT_KEY: token_key}),
         *(_cluster_secret(name, client, ca) for name, client in clients.items()),
     ]

@@ -133,6 +133,7 @@ def _principal(hub: Side, agents: Sequence[str], port: int, health_port: int) ->
         *(*_PROGRAM, "principal", "--namespace", NAMESPACE, "--kubeconfig", str(hub.kubeconfig)),
         *("--listen-host", LOOPBACK, "--listen-port", str(port)),
         *("--auth", "mtls:subject:CN=([^,]+)", "--allowed-namespaces", ",".join(agents)),
+        *("--resource-proxy-listen-host", LOOPBACK, "--resource-proxy-listen-port", "0"),
         *("--metrics-port", "0", "--healthz-port", str(health_port)),
     )
 

@@ -63,10 +63,11 @@ class Link:
         self.outbox.put(event, self.clock())
         self.wake.set()
 
-    def put_once(self, event: Event) -> None:
-        """Send *event* at most once."""
-        self.outbox.put_once(event)
+    def put_once(self, event: Event) -> bool:
+        """Send *event* at most once. False: there is no stream, and it is not sent at all."""
+        is_taken = self.outbox.put_once(event)
         self.wake.set()
+        return is_taken
 
     def happened(self, what: Input) -> None:
         """Something happened to the stream. Raises `LocalProtocolError` for what cannot have happened."""

@@ -43,6 +43,9 @@ Handler = Callable[[Event], Awaitable[None]]
 # A peer of ours has at most its window un-acked; one of the reference, as many as it has objects.
 INBOX_LIMIT = 8192
 
+# Between our own ends these are sent once, whatever becomes of them: an ack would double the traffic, for nobody.
+UNACKED = frozenset({Target.RESOURCE})
+
 # How often an event is tried again here before the peer's own resend would come.
 DEFERRED = Backoff(first=0.5, factor=2.0, ceiling=30.0)
 
@@ -180,7 +183,7 @@ class Session:
             verdict = "refused"
             log.warning("An event was refused", {**_about(event), fields.ERROR: str(error)})
             self._watchers.refused(event, str(error))
-        self._inbox.finished(event)
+        self._inbox.finished(event, owes_ack=not (event.target in UNACKED and self._stream.peer.can(Capability.LIVE)))
         self._room.set()
         if event.target is Target.RESYNC:  # it may have been about the next comparison
             self._due.set()

@@ -145,6 +145,23 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     return context
 
 
+def server_context(tls: ServerTls, minimum: TlsVersion = TlsVersion.TLS_1_2) -> ssl.SSLContext:
+    """The TLS context for serving HTTP/1.1 to who has a certificate of the CA, and to nobody else.
+
+    No session is resumed: a certificate that is trusted no more is looked at again. Raises `KeyMaterialError`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _OPENSSL_VERSION[minimum]
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    _trust(context, tls.ca_pem, "CA of clients")
+    _load_pair(context, tls.certificate_pem, tls.key_pem, "server certificate")
+    return context
+
+
 def check_pair(certificate_pem: str, key_pem: str, where: str) -> None:
     """Nothing, or `KeyMaterialError` when the two are not a certificate and its own, unencrypted private key."""
     _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate_pem, key_pem, where)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, cipher_suites
+from argocd_agent.principal.proxyconfig import check_proxy
 from argocd_agent.principal.redisconfig import check_redis
 from argocd_agent.principal.registrationconfig import RegistrationConfig, check_registration
 from argocd_agent.principal.unserved import check_unserved
@@ -196,6 +197,7 @@ class PrincipalConfig(RegistrationConfig):
         program.check_logs(self)
         _check_auth(self)
         _check_tls(self)
+        check_proxy(self)
         check_redis(self)
         check_unserved(self)
         check_registration(self)

@@ -6,8 +6,7 @@ When such a part comes, its rows lose `served=LATER` and the warning goes with i
 from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError
-from argocd_agent.principal.streamsettings import StreamSettings
-from argocd_agent.protocol.names import SECRET_CA, SECRET_RESOURCE_PROXY_TLS
+from argocd_agent.principal.proxyconfig import ProxyConfig
 from argocd_agent.settings.declare import Served, at_least, port_or_zero, setting
 from argocd_agent.settings.values import (
     address,
@@ -15,7 +14,6 @@ from argocd_agent.settings.values import (
     choice,
     duration,
     port,
-    text,
     text_list,
 )
 
@@ -23,8 +21,8 @@ LATER = Served.NOT_YET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrincipalUnserved(StreamSettings):
-    """WebSocket, resource proxy, HA."""
+class PrincipalUnserved(ProxyConfig):
+    """WebSocket, HA."""
 
     websocket_enabled: bool = setting(
         "websocket.enable",
@@ -34,55 +32,6 @@ class PrincipalUnserved(StreamSettings):
         served=LATER,
         flag="--enable-websocket",
         variable="ENABLE_WEBSOCKET",
-    )
-
-    # Resource proxy
-    resource_proxy_enabled: bool = setting(
-        "resource-proxy.enable",
-        True,
-        "Serve live objects of the spokes to Argo CD.",
-        boolean,
-        served=LATER,
-        flag="--enable-resource-proxy",
-        variable="ENABLE_RESOURCE_PROXY",
-    )
-    resource_proxy_secret_name: str = setting(
-        "resource-proxy.secret-name",
-        SECRET_RESOURCE_PROXY_TLS,
-        "TLS Secret of the resource proxy.",
-        text,
-        served=LATER,
-    )
-    resource_proxy_cert_path: str = setting(
-        "resource-proxy.tls.cert-path",
-        "",
-        "Its certificate as a PEM file; used with key and CA file only.",
-        text,
-        flag="--resource-proxy-cert-path",
-        served=LATER,
-    )
-    resource_proxy_key_path: str = setting(
-        "resource-proxy.tls.key-path",
-        "",
-        "Its key as a PEM file.",
-        text,
-        flag="--resource-proxy-key-path",
-        served=LATER,
-    )
-    resource_proxy_ca_secret_name: str = setting(
-        "resource-proxy.ca.secret-name",
-        SECRET_CA,
-        "Secret of the CA of its clients.",
-        text,
-        served=LATER,
-    )
-    resource_proxy_ca_path: str = setting(
-        "resource-proxy.ca.path",
-        "",
-        "That CA as a PEM file.",
-        text,
-        variable="RESOURCE_PROXY_TLS_CA_PATH",
-        served=LATER,
     )
 
     # High availability

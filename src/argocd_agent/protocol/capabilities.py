@@ -26,6 +26,7 @@ class Capability(StrEnum):
     DIGEST = "digest"  # anti-entropy by digest trees instead of the reference's resync messages
     HEARTBEAT = "heartbeat"  # heartbeat events both ways
     REFUSED = "refused"  # reports of what could not be applied
+    LIVE = "live"  # live requests can be cancelled, watched, answered in pieces, say who asks, and are not acked
     BRAKE = "brake"  # reports of held deletions, and orders about them
 
 

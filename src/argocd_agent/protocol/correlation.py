@@ -36,6 +36,11 @@ class Correlation:
         self._by_owner.setdefault(owner, {})[uuid] = None
         heapq.heappush(self._deadlines, (deadline, uuid))
 
+    def is_open(self, uuid: str, owner: AgentName) -> bool:
+        """Whether *owner* may still reply to *uuid*."""
+        request = self._open.get(uuid)
+        return request is not None and request.owner == owner
+
     def close(self, uuid: str, owner: AgentName) -> bool:
         """*owner* replied. False: to nothing that is open and its own; the reply is dropped."""
         request = self._open.get(uuid)

@@ -62,6 +62,9 @@ class EventType(StrEnum):
     DIGEST_ENTRIES = EVENT_TYPE_PREFIX + ".digest-entries"  # my entries where your tree differs from mine
     REFUSED = EVENT_TYPE_PREFIX + ".refused"  # capability "refused": what could not be applied, and why
     HELD = EVENT_TYPE_PREFIX + ".held"  # capability "brake": the deletions that the agent holds
+    PART = EVENT_TYPE_PREFIX + ".part"  # capability "live": one piece of an answer that comes in many
+    CREDIT = EVENT_TYPE_PREFIX + ".credit"  # capability "live": so many more pieces may come
+    CANCEL = EVENT_TYPE_PREFIX + ".cancel"  # capability "live": whoever asked has gone
     HELD_ORDER = EVENT_TYPE_PREFIX + ".held-order"  # capability "brake": release them, or discard them
 
 

@@ -117,14 +117,15 @@ class Inbox:
             begun.append(lane.active.event)
         return begun
 
-    def finished(self, event: Event) -> None:
-        """*event*, which `take` gave, is processed, refused or discarded: its ack is owed."""
+    def finished(self, event: Event, *, owes_ack: bool = True) -> None:
+        """*event*, which `take` gave, is processed, refused or discarded; its ack is owed, if *owes_ack*."""
         key, lane, entry = self._processing(event)
         self._finished[key] = entry.identity
         self._finished.move_to_end(key)
         if len(self._finished) > self._remembered:
             self._finished.popitem(last=False)
-        self._acks.append(ack_of(event))
+        if owes_ack:
+            self._acks.append(ack_of(event))
         self._held -= 1
         lane.active = None
         if lane.waiting:

@@ -16,6 +16,7 @@ EXTENSION_SENT_AT = "sentat"
 EXTENSION_PRINCIPAL_UID = "principaluid"
 EXTENSION_TRACE_PARENT = "traceparent"
 EXTENSION_TRACE_STATE = "tracestate"
+EXTENSION_REMAINING = "remainingms"  # ours: for how many milliseconds whoever asks still waits
 
 # gRPC metadata
 METADATA_AUTHORIZATION = "authorization"  # the bare access token, no "Bearer"
@@ -39,6 +40,7 @@ ANNOTATION_HELD_DELETIONS = "argocd-agent.argoproj-labs.io/held-deletions"  # ou
 ANNOTATION_HELD_ORDER_PREFIX = "held-deletions.argocd-agent.argoproj-labs.io/"  # ours: the same on the hub; + agent
 ANNOTATION_LAST_UPDATED = "argocd-agent.argoproj.io/last-updated"
 ANNOTATION_NOTIFIED = "notified.notifications.argoproj.io"
+ANNOTATION_OLM_GROUP = "olm.operatorGroup"  # of a ClusterServiceVersion: which OperatorGroup it belongs to
 ANNOTATION_TRACKING_ID = "argocd.argoproj.io/tracking-id"
 ANNOTATION_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATION_SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
@@ -53,6 +55,9 @@ LABEL_SECRET_TYPE = "argocd.argoproj.io/secret-type"
 SECRET_TYPE_CLUSTER = "cluster"
 SECRET_TYPE_REPOSITORY = "repository"
 SECRET_TYPE_REPO_CREDS = "repo-creds"
+LABEL_PART_OF = "app.kubernetes.io/part-of"
+PART_OF_ARGOCD = "argocd"
+LABEL_INSTANCE = "app.kubernetes.io/instance"  # Argo CD's default where it tracks by label
 
 # Objects by name
 CONFIGMAP_IDENTITY = "argocd-agent-principal-identity"
@@ -60,6 +65,7 @@ CONFIGMAP_IDENTITY_KEY = "principal-uid"
 CONFIGMAP_BLOCKLIST = "argocd-agent-tls-blocklist"
 CONFIGMAP_GPG_KEYS = "argocd-gpg-keys-cm"
 CONFIGMAP_HELD_DELETIONS = "argocd-agent-held-deletions"  # ours: what the brake holds
+CONFIGMAP_ARGOCD = "argocd-cm"  # Argo CD's own settings
 CONFIGMAP_CONNECTIONS = "argocd-agent-connections"  # ours: who is connected, for people
 SECRET_CA = "argocd-agent-ca"
 SECRET_PRINCIPAL_TLS = "argocd-agent-principal-tls"

@@ -1,1 +1,1 @@
-"""What Argo CD talks to on the hub, as if it were the cluster."""
+"""What Argo CD talks to on the hub instead of a remote cluster. Who answers is behind the ports."""

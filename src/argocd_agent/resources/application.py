@@ -212,7 +212,7 @@ def mirror(incoming: Object, namespace: str) -> Object:
     if has_operation(incoming):
         fields["operation"] = incoming.fields["operation"]
     if incoming.fields.get("status", b"null") != b"null":
-        fields["status"] = _of_the_spoke(incoming.fields["status"])
+        fields["status"] = _unlisted(_of_the_spoke(incoming.fields["status"]))
     return Object(metadata, fields)
 
 
@@ -285,6 +285,19 @@ def _of_the_spoke(status: bytes) -> bytes:
     if len(conditions(value)) != len(conditions(bare)) and _AGENT_ERROR in status:
         bare.pop("health", None)  # Degraded: set together with the condition
     return encode(bare)
+
+
+def _unlisted(status: bytes) -> bytes:
+    """*status* without the list of resources. What may be seen of a spoke goes by that list, so only the spoke's own
+    Argo CD writes it there: the hub could name anything in it."""
+    if b'"resources"' not in status:
+        return status
+    value = decode_any(status, "status")
+    return (
+        encode({name: part for name, part in value.items() if name != "resources"})
+        if isinstance(value, dict)
+        else b"{}"
+    )
 
 
 def _with_refusal_of(held: Object, status: bytes) -> bytes:

@@ -12,13 +12,21 @@ from argocd_agent.wire.payloads import Int64, Payload, always_written
 
 MAX_PARAMS = 1000
 MAX_COMMAND_WORDS = 1000
+MAX_CREDIT = 1024
 
 _Params = Annotated[dict[str, str], msgspec.Meta(max_length=MAX_PARAMS)]
+_Credit = Annotated[int, msgspec.Meta(ge=0, le=MAX_CREDIT)]
+_Groups = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PARAMS)]
 _Command = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_COMMAND_WORDS)]
 
 
 class ResourceRequest(Payload, frozen=True, kw_only=True):
-    """A Kubernetes API request. `method` is an upper case HTTP verb; `params` has the first value of each query key."""
+    """A Kubernetes API request. `method` is an upper case HTTP verb; `params` has the first value of each query key.
+
+    The last six are ours, for a peer with the capability `live`; a Go peer ignores them. `credit` is how many pieces
+    of an answer may be sent before more are allowed; 0 asks for an answer in one. `user`, `groups` and `user_uid` are
+    whom the caller acts for. `core` tells /api from /apis, which look alike without a version.
+    """
 
     uuid: str
     namespace: str = ""
@@ -30,6 +38,26 @@ class ResourceRequest(Payload, frozen=True, kw_only=True):
     group: str
     version: str
     resource: str
+    content_type: str = ""
+    credit: _Credit = 0
+    user: str = ""
+    user_uid: str = ""
+    groups: _Groups = ()
+    core: bool = False
+
+
+class ResourcePart(Payload, frozen=True, kw_only=True):
+    """One piece of an answer, which a `ResourceResponse` ends. Ours. `status` and `content_type` are said once."""
+
+    status: Int64 = 0
+    content_type: str = ""
+    data: bytes | None = b""
+
+
+class Credit(Payload, frozen=True, kw_only=True):
+    """So many more pieces of an answer may be sent. Ours."""
+
+    parts: _Credit
 
 
 class ResourceResponse(Payload, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ def test_the_hub_gets_what_the_principal_looks_for() -> None:
         "argocd-agent-ca",
         "argocd-agent-principal-tls",
         "argocd-agent-jwt",
+        "argocd-agent-resource-proxy-tls",
         "cluster-berlin",
         "cluster-tokyo",
     }

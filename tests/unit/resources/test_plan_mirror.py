@@ -286,3 +286,13 @@ def test_what_the_hub_says_in_a_status_by_itself_is_not_copied() -> None:
 
     assert isinstance(action, Create)
     assert action.object.look("status") == {"conditions": [other], "history": [{"id": 1}]}
+
+
+def test_the_hub_cannot_name_what_an_application_of_the_spoke_owns() -> None:
+    resources = [{"version": "v1", "kind": "Secret", "namespace": "kube-system", "name": "admin"}]
+    incoming = from_hub(status={"sync": {"status": "Synced"}, "resources": resources})
+
+    action = planned(EventType.CREATE, incoming, None)
+
+    assert isinstance(action, Create)
+    assert action.object.look("status") == {"sync": {"status": "Synced"}}

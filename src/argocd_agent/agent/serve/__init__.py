@@ -1,1 +1,1 @@
-"""What the hub asks of the spoke for people who look at it: each request answered here."""
+"""Requests of the hub, answered on the spoke: one file per sort of request."""

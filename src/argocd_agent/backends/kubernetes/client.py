@@ -11,11 +11,8 @@ import asyncio
 import contextlib
 import io
 import random
-import socket
-import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -23,27 +20,24 @@ from yarl import URL
 
 from argocd_agent.backends.kubernetes import requests
 from argocd_agent.backends.kubernetes.config import KubeConfig
+from argocd_agent.backends.kubernetes.connections import Call, Connections, network_failure
 from argocd_agent.backends.kubernetes.credentials import Credential, Credentials
 from argocd_agent.backends.kubernetes.requests import Request
 from argocd_agent.backends.kubernetes.throttle import TokenBucket
-from argocd_agent.backends.kubernetes.tls import context_for
 from argocd_agent.backends.kubernetes.watch import events, server_timeout_seconds
 from argocd_agent.backends.ports import EVERYTHING, Page, PatchType, Propagation, Scope, WatchEvent
 from argocd_agent.codec import decode
 from argocd_agent.errors import ClusterError, DecodeError, Unauthorized, Unavailable
-from argocd_agent.protocol.names import USER_AGENT
 from argocd_agent.resources.kinds import Api
 from argocd_agent.resources.objects import Object, decode_object, object_from
 
 REQUESTS_AT_ONCE = 64  # a kube-apiserver takes 600 from everybody; 32 in parallel already saturate one
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 65.0  # a kube-apiserver gives up after 60 and says so
-KEEPALIVE_SECONDS = 60.0  # a kube-apiserver closes idle connections after 90
 PAUSES = 5  # how often a request waits because of 429
 LONGEST_PAUSE_SECONDS = 5.0
 LARGEST_ANSWER_BYTES = 512 << 20  # a page of 500 objects, each as large as etcd takes
 LARGE_BODY_BYTES = 1 << 18
-DEAD_AFTER_SECONDS = 30  # TCP: no sign of life from the other end for so long
 
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=None)
@@ -61,38 +55,8 @@ class _List(msgspec.Struct, frozen=True):
     items: list[dict[str, msgspec.Raw]] | None = None
 
 
-class _Connections:
-    """A pool of connections that all show the same client certificate."""
-
-    def __init__(self, config: KubeConfig, credential: Credential) -> None:
-        self.certificate = (credential.certificate, credential.key)
-        self.tls: ssl.SSLContext | bool = context_for(config, credential) if config.is_tls else True
-        connector = aiohttp.TCPConnector(
-            limit=0, ssl=self.tls, keepalive_timeout=KEEPALIVE_SECONDS, socket_factory=_socket_that_notices_death
-        )
-        self.session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=[
-                ("Accept", requests.JSON),
-                # Within a cluster bandwidth is cheap, and compressing costs both ends more than it saves.
-                ("Accept-Encoding", "identity"),
-                ("User-Agent", USER_AGENT),
-                *config.user.impersonation,
-            ],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a request needs, for who makes it otherwise than `KubernetesCluster` does."""
-
-    session: aiohttp.ClientSession
-    url: URL
-    headers: dict[str, str] = field(repr=False)
-    proxy: str | None
-    server_name: str | None
-    tls: ssl.SSLContext | bool
+class _ClosedByUs(Unavailable):
+    """A watch that ends because its cluster was closed."""
 
 
 class KubernetesCluster:
@@ -109,8 +73,8 @@ class KubernetesCluster:
         self._config = config
         self._manager = field_manager
         self._credentials = Credentials(config)
-        self._current: _Connections | None = None
-        self._retired: _Connections | None = None
+        self._current: Connections | None = None
+        self._retired: Connections | None = None
         self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._rate = (qps, burst if burst is not None else max(1, int(qps * 2))) if qps else None
         self._bucket: TokenBucket | None = None
@@ -125,6 +89,11 @@ class KubernetesCluster:
     def address(self) -> str:
         """Host and port of the API server, for messages."""
         return self._address
+
+    @property
+    def is_acting_for_another(self) -> bool:
+        """Whether the kubeconfig says to impersonate somebody: then nobody else can be."""
+        return bool(self._config.user.impersonation)
 
     async def get(self, api: Api, namespace: str, name: str) -> Object:
         return await self._object(requests.get(api, namespace, name))
@@ -143,20 +112,14 @@ class KubernetesCluster:
         """As the port says. An empty *since* starts with an ADDED for every object that is there."""
         timeout_seconds = server_timeout_seconds(random.random())
         request = requests.watch(api, scope, since, timeout_seconds)
-        await self._wait_for_token()
-        response = await self._open(request, _WATCH_TIMEOUT)
         clock = asyncio.get_running_loop().time
-        self._streams.add(response.content)
-        try:
-            async with contextlib.aclosing(events(response.content, request.what, timeout_seconds, clock)) as lines:
-                async for event in lines:
-                    yield event
-        except (aiohttp.ClientError, OSError) as error:
-            if not self._closed.is_set():
-                raise self._unreachable(request, error) from error
-        finally:
-            self._streams.discard(response.content)
-            _hang_up(response)
+        with contextlib.suppress(_ClosedByUs):
+            async with self.exchange(request, is_watch=True) as response:
+                if not 200 <= response.status < 300:
+                    raise await self._failure(request, response)
+                async with contextlib.aclosing(events(response.content, request.what, timeout_seconds, clock)) as lines:
+                    async for event in lines:
+                        yield event
 
     async def create(self, api: Api, obj: Object) -> Object:
         return await self._object(requests.create(api, obj, self._manager))
@@ -184,16 +147,10 @@ class KubernetesCluster:
     @contextlib.asynccontextmanager
     async def reading(self, request: Request) -> AsyncGenerator[aiohttp.StreamReader, None]:
         """The body of the answer to *request*, for as long as the block takes to read it."""
-        await self._wait_for_token()
-        response = await self._open(request, _WATCH_TIMEOUT)
-        self._streams.add(response.content)
-        try:
+        async with self.exchange(request, is_watch=True) as response:
+            if not 200 <= response.status < 300:
+                raise await self._failure(request, response)
             yield response.content
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._unreachable(request, error) from error
-        finally:
-            self._streams.discard(response.content)
-            _hang_up(response)
 
     async def upgrading(self, request: Request, upgrade: Callable[[Call], Awaitable[T]]) -> T:
         """What *upgrade* makes of a connection for *request*. Asked again, once, where it raises `Unauthorized`."""
@@ -232,36 +189,49 @@ class KubernetesCluster:
             raise Unavailable(f"cannot {request.what}: the server's answer is no object: {error}") from error
 
     async def _ask(self, request: Request) -> bytes:
+        async with self._slots, self.exchange(request) as response:
+            if not 200 <= response.status < 300:
+                raise await self._failure(request, response)
+            return await read_body(response)
+
+    @contextlib.asynccontextmanager
+    async def exchange(
+        self, request: Request, *, is_watch: bool = False
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """The response to *request*, whatever it says; its body is read in the block. Raises `Unavailable`."""
         await self._wait_for_token()
-        async with self._slots:
-            response = await self._open(request, _REQUEST_TIMEOUT)
-            self._streams.add(response.content)
-            try:
-                return await _read(response)
-            except (aiohttp.ClientError, OSError) as error:
-                raise self._unreachable(request, error) from error
-            finally:
-                self._streams.discard(response.content)
+        response = await self._respond(request, _WATCH_TIMEOUT if is_watch else _REQUEST_TIMEOUT)
+        self._streams.add(response.content)
+        try:
+            yield response
+        except (aiohttp.ClientError, OSError) as error:
+            if is_watch and self._closed.is_set():
+                raise _ClosedByUs(f"cannot {request.what}: closed by us") from error
+            raise self._unreachable(request, error) from error
+        finally:
+            self._streams.discard(response.content)
+            if is_watch:
+                _hang_up(response)
+            else:
                 response.release()
 
-    async def _open(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The response to *request*, a success, its body not yet read. Raises the error that any other stands for."""
+    async def _respond(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """The response to *request*, whatever it says, once credentials and patience are used up; its body not read."""
         is_renewed = False
         pauses = 0
         while True:
             credential = await self._credentials.current()
             response = await self._send(request, credential, timeout)
-            if 200 <= response.status < 300:
-                return response
-            error = await self._failure(request, response)
             if response.status == 401 and not is_renewed:
                 is_renewed = True
                 self._credentials.forget(credential)
-            elif response.status == 429 and error.retry_after_seconds is not None and pauses < PAUSES:
+                response.release()
+            elif response.status == 429 and "Retry-After" in response.headers and pauses < PAUSES:
                 pauses += 1
-                await self._pause(min(error.retry_after_seconds, LONGEST_PAUSE_SECONDS))
+                error = await self._failure(request, response)
+                await self._pause(min(error.retry_after_seconds or 0.0, LONGEST_PAUSE_SECONDS))
             else:
-                raise error
+                return response
 
     async def _send(
         self, request: Request, credential: Credential, timeout: aiohttp.ClientTimeout
@@ -285,28 +255,29 @@ class KubernetesCluster:
         if self._closed.is_set():
             raise Unavailable(f"cannot {request.what}: the connection to {self._address} was closed by us")
         connections = await self._connections(credential)
-        headers = {"Authorization": credential.authorization} if credential.authorization else {}
+        headers = [("Authorization", credential.authorization)] if credential.authorization else []
         if request.body:
-            headers["Content-Type"] = request.content_type
+            headers.append(("Content-Type", request.content_type))
         query = f"?{request.query}" if request.query else ""
         url = URL(f"{self._config.server}{request.path}{query}", encoded=True)
-        return Call(connections.session, url, headers, self._proxy, self._server_name, connections.tls)
+        everything = [*headers, *request.headers]
+        return Call(connections.session, url, everything, self._proxy, self._server_name, connections.tls)
 
     async def _failure(self, request: Request, response: aiohttp.ClientResponse) -> ClusterError:
         try:
-            body = await _read(response)
+            body = await read_body(response)
         except (aiohttp.ClientError, OSError):
             body = b""  # the status line is enough to say what happened
         finally:
             response.release()
         return requests.failure(request, response.status, body, response.headers.get("Retry-After", ""))
 
-    async def _connections(self, credential: Credential) -> _Connections:
+    async def _connections(self, credential: Credential) -> Connections:
         """The pool for *credential*. When the certificate changes, the pool before it stays for what is under way."""
         current = self._current
         if current is not None and current.certificate == (credential.certificate, credential.key):
             return current
-        made = self._current = _Connections(self._config, credential)
+        made = self._current = Connections(self._config, credential)
         outdated, self._retired = self._retired, current
         if outdated is not None:
             await outdated.session.close()
@@ -329,7 +300,7 @@ class KubernetesCluster:
                 return
 
     def _unreachable(self, request: Request, error: Exception) -> Unavailable:
-        return Unavailable(f"cannot {request.what}: {_network_failure(self._address, error)}")
+        return Unavailable(f"cannot {request.what}: {network_failure(self._address, error)}")
 
 
 def _body(request: Request) -> bytes | io.BytesIO | None:
@@ -337,15 +308,16 @@ def _body(request: Request) -> bytes | io.BytesIO | None:
     return io.BytesIO(request.body) if len(request.body) > LARGE_BODY_BYTES else request.body or None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, limit_bytes: int = LARGEST_ANSWER_BYTES) -> bytes:
+    """The whole body. Raises `ClientPayloadError` above *limit_bytes*."""
     chunks: list[bytes] = []
     read_bytes = 0
     async for chunk in response.content.iter_any():
         chunks.append(chunk)
         read_bytes += len(chunk)
-        if read_bytes > LARGEST_ANSWER_BYTES:
+        if read_bytes > limit_bytes:
             response.close()
-            raise aiohttp.ClientPayloadError(f"the answer is larger than {LARGEST_ANSWER_BYTES} bytes")
+            raise aiohttp.ClientPayloadError(f"the answer is larger than {limit_bytes} bytes")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -355,40 +327,3 @@ def _hang_up(response: aiohttp.ClientResponse) -> None:
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
     response.close()
-
-
-def _network_failure(address: str, error: Exception) -> str:
-    """What went wrong on the way to *address*, in words for the person who has to put it right."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            verification: Any = error.certificate_error
-            reason = getattr(verification, "verify_message", "") or str(verification)
-            return (
-                f"the TLS certificate of {address} cannot be verified: {reason} (is the certificate authority right?)"
-            )
-        case aiohttp.ClientSSLError():
-            return f"TLS with {address} failed: {error.os_error}"
-        case aiohttp.ClientConnectorDNSError():
-            return f"no connection to {address}: the host cannot be found: {error.os_error.strerror or error.os_error}"
-        case aiohttp.ClientConnectorError():
-            return f"no connection to {address}: {error.os_error.strerror or error.os_error}"
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            return f"the proxy does not lead to {address}: {error}"
-        case TimeoutError():
-            return f"no answer from {address} in time"
-        case aiohttp.ServerDisconnectedError():
-            return f"{address} closed the connection without an answer"
-        case OSError():
-            return f"the connection to {address} broke: {error.strerror or error}"
-    return f"the connection to {address} broke: {error or type(error).__name__}"
-
-
-def _socket_that_notices_death(info: Any) -> socket.socket:
-    """A TCP socket that fails when the other end is silently gone; watches would wait for minutes otherwise."""
-    made = socket.socket(*info[:3])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": DEAD_AFTER_SECONDS * 1000}
-    for name, value in options.items():
-        if hasattr(socket, name):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from argocd_agent.backends.kubernetes.client import Call, KubernetesCluster
+from argocd_agent.backends.kubernetes.client import KubernetesCluster
+from argocd_agent.backends.kubernetes.connections import Call
 from argocd_agent.backends.kubernetes.requests import Request
 from argocd_agent.backends.kubernetes.spdyexec import open_spdy
 from argocd_agent.backends.pods import Command, Exec, LogOptions

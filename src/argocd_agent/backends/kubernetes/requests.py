@@ -42,6 +42,7 @@ class Request:
     query: str = ""
     body: bytes = b""
     content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class StatusCause(msgspec.Struct, frozen=True):

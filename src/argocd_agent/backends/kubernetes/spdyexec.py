@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from typing import NoReturn
 
-from argocd_agent.backends.kubernetes.client import Call
+from argocd_agent.backends.kubernetes.connections import Call
 from argocd_agent.backends.kubernetes.requests import Request, failure
 from argocd_agent.backends.pods import Command
 from argocd_agent.codec import encode
@@ -47,7 +47,7 @@ async def open_spdy(call: Call, request: Request, command: Command) -> "SpdyExec
 
 
 def _head(call: Call) -> bytes:
-    headers = {**call.session.headers, **call.headers}
+    headers = {**call.session.headers, **dict(call.headers)}
     lines = [f"POST {call.url.raw_path_qs} HTTP/1.1", f"Host: {call.url.authority}", "Content-Length: 0"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += ["Connection: Upgrade", "Upgrade: SPDY/3.1", f"{_PROTOCOL_HEADER}: {V4}", "", ""]

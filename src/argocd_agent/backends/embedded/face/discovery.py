@@ -11,6 +11,22 @@ SUBRESOURCE_VERBS: list[Json] = ["get", "patch", "update"]
 SCALE = ("autoscaling", "v1", "Scale")
 
 
+def document_at(kinds: Kinds, parts: list[str], address: str) -> JsonObject | None:
+    """The old form of what stands at the path of *parts*, None where that is not discovery or not served."""
+    match parts:
+        case ["api"]:
+            return core_versions(address)
+        case ["api", version]:
+            return resource_list(kinds, "", version)
+        case ["apis"]:
+            return group_list(kinds)
+        case ["apis", name]:
+            return group(kinds, name)
+        case ["apis", name, version]:
+            return resource_list(kinds, name, version)
+    return None
+
+
 def core_versions(address: str) -> JsonObject:
     """`/api`."""
     servers: list[Json] = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]

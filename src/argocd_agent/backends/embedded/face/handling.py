@@ -4,7 +4,7 @@ Reading happens in `routes`, deciding in the engine, and writing in `documents`;
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import msgspec
@@ -28,7 +28,7 @@ from argocd_agent.backends.embedded.listing import page, select
 from argocd_agent.backends.embedded.patches import PatchFailed, apply_json_patch, merge
 from argocd_agent.backends.embedded.patching import METADATA_FIELDS, decode_patch, decode_yaml
 from argocd_agent.backends.embedded.values import Json, canonical, dig
-from argocd_agent.backends.ports import PatchType, Propagation
+from argocd_agent.backends.ports import PatchType, Propagation, WatchEvent, WatchType
 from argocd_agent.codec import decode, decode_any
 from argocd_agent.errors import DecodeError, Gone, Unavailable
 from argocd_agent.resources.objects import Object, object_from
@@ -214,6 +214,15 @@ class Handler:
         wanted = dig(body, "preconditions")
         preconditions = Preconditions(str(dig(wanted, "uid") or ""), str(dig(wanted, "resourceVersion") or ""))
         return preconditions, parse_propagation(str(policy)), dry_run
+
+
+def watch_line(call: Call, event: WatchEvent, include: str) -> bytes:
+    """*event* as a watch shows it."""
+    if event.type is WatchType.BOOKMARK and call.form is Form.OBJECT:
+        body = event.object.encode()
+    else:
+        body = documents.one(call.kind, event.object, call.form, datetime.now(UTC), include)
+    return b'{"type":"%b","object":%b}\n' % (event.type.value.encode(), body)
 
 
 def read_object(call: Call, validation: Validation) -> tuple[Object, list[str]]:

@@ -23,16 +23,17 @@ from aiohttp import web
 
 from argocd_agent.backends.embedded import faults
 from argocd_agent.backends.embedded.cluster import EmbeddedCluster
-from argocd_agent.backends.embedded.face import discovery, documents, openapi, statuses
+from argocd_agent.backends.embedded.face import discovery, openapi, statuses
 from argocd_agent.backends.embedded.face.access import ADMIN, TOKEN_PATH, Access, Attempt, Client, split_token
-from argocd_agent.backends.embedded.face.handling import Answer, Call, Handler, Query
+from argocd_agent.backends.embedded.face.handling import Answer, Call, Handler, Query, watch_line
 from argocd_agent.backends.embedded.face.kubeconfig import render
 from argocd_agent.backends.embedded.face.routes import Form, ListOptions, Target, parse_accept, parse_list, parse_path
+from argocd_agent.backends.embedded.face.verbs import fits, has_subresource, verb_of
 from argocd_agent.backends.embedded.kinds import ServedKind
 from argocd_agent.backends.embedded.listing import select
 from argocd_agent.backends.embedded.values import JsonObject, canonical
 from argocd_agent.backends.embedded.watching import Watches
-from argocd_agent.backends.ports import WatchEvent, WatchType
+from argocd_agent.backends.ports import WatchType
 from argocd_agent.errors import ClusterError
 from argocd_agent.resources.kinds import Api
 
@@ -52,7 +53,6 @@ VERSION: JsonObject = {
     "compiler": "",
     "platform": "",
 }
-_METHODS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 DISCOVERY_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
 
@@ -139,9 +139,9 @@ class Face:
             return self._describe(request, path.strip("/").split("/"))
         api = Api(target.group, target.version, target.plural, "")
         kind = self._cluster.engine.kinds.find(api.group, api.version, api.plural)
-        if kind is None or not _fits(kind, target):
+        if kind is None or not fits(kind, target):
             return web.Response(status=404, text="404 page not found\n")
-        if not _has_subresource(kind, target.subresource):
+        if not has_subresource(kind, target.subresource):
             raise faults.not_found(kind.api, target.name)
         self._cluster.check_open()
         return await self._resource(request, client, kind, target)
@@ -151,7 +151,7 @@ class Face:
     ) -> web.StreamResponse:
         query = Query(dict(request.query), tuple(request.query.items()))
         options = parse_list(target, query.first)
-        verb = _verb(request.method, target, options)
+        verb = verb_of(request.method, target, options)
         self._access.authorize(client, _attempt(verb, target))
         form = parse_accept(request.headers.get("Accept", ""))
         body = b"" if request.method in ("GET", "HEAD") else await _read_body(request)
@@ -191,7 +191,7 @@ class Face:
                 try:
                     async for event in events:
                         if event.type is not WatchType.BOOKMARK or options.wants_bookmarks:
-                            await response.write(_line(call, event, include))
+                            await response.write(watch_line(call, event, include))
                 except ClusterError as error:
                     await response.write(b'{"type":"ERROR","object":%b}\n' % canonical(statuses.failure(error)))
             await response.write_eof()
@@ -200,21 +200,11 @@ class Face:
     def _describe(self, request: web.BaseRequest, parts: list[str]) -> web.Response:
         """Discovery and OpenAPI."""
         kinds = self._cluster.engine.kinds
-        document: JsonObject | None = None
+        document = discovery.document_at(kinds, parts, self.url.partition("://")[2])
         match parts:
             case ["api"] | ["apis"] if parse_accept(request.headers.get("Accept", "")) is Form.DISCOVERY:
                 answer = Answer(canonical(discovery.aggregated(kinds, is_core=parts == ["api"])))
                 return _respond(request, answer, DISCOVERY_TYPE)
-            case ["api"]:
-                document = discovery.core_versions(self.url.partition("://")[2])
-            case ["api", version]:
-                document = discovery.resource_list(kinds, "", version)
-            case ["apis"]:
-                document = discovery.group_list(kinds)
-            case ["apis", group]:
-                document = discovery.group(kinds, group)
-            case ["apis", group, version]:
-                document = discovery.resource_list(kinds, group, version)
             case ["openapi", "v3"]:
                 document = openapi.index(kinds)
             case ["openapi", "v3", "api", version]:
@@ -226,39 +216,6 @@ class Face:
         if document is None or request.method not in ("GET", "HEAD"):
             return web.Response(status=404, text="404 page not found\n")
         return _respond(request, Answer(canonical(document)))
-
-
-def _fits(kind: ServedKind, target: Target) -> bool:
-    """Whether the path names a namespace just where the kind has one; all of a kind can be listed without."""
-    if kind.api.namespaced:
-        return target.namespace is not None or not target.name
-    return target.namespace is None
-
-
-def _has_subresource(kind: ServedKind, name: str) -> bool:
-    match name:
-        case "":
-            return True
-        case "status":
-            return kind.row.has_status
-        case "scale":
-            return kind.row.has_scale
-    return False
-
-
-def _verb(method: str, target: Target, options: ListOptions) -> str:
-    """The verb as RBAC names it. Raises `BadRequest` (405)."""
-    verb = _METHODS.get(method, "")
-    if options.is_watch and verb == "get":
-        return "watch"
-    if not target.name:
-        verb = {"get": "list", "create": "create", "delete": "deletecollection"}.get(verb, "")
-    elif verb == "create" or (target.subresource and verb == "delete"):
-        verb = ""
-    if not verb:
-        told = "the server does not allow this method on the requested resource"
-        raise faults.bad_request(told, code=405, reason="MethodNotAllowed")
-    return verb
 
 
 def _attempt(verb: str, target: Target) -> Attempt:
@@ -286,11 +243,3 @@ def _respond(request: web.BaseRequest, answer: Answer, content_type: str = "appl
     if len(answer.body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.enable_compression(web.ContentCoding.gzip)
     return response
-
-
-def _line(call: Call, event: WatchEvent, include: str) -> bytes:
-    if event.type is WatchType.BOOKMARK and call.form is Form.OBJECT:
-        body = event.object.encode()
-    else:
-        body = documents.one(call.kind, event.object, call.form, datetime.now(UTC), include)
-    return b'{"type":"%b","object":%b}\n' % (event.type.value.encode(), body)
