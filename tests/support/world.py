@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from argocd_agent.agent.calls import Calls
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.agent.spoke import Spoke
+from argocd_agent.agent.view import Sights
 from argocd_agent.backends.embedded import EmbeddedCluster, open_memory
+from argocd_agent.backends.embedded.face.raw import EmbeddedRaw
 from argocd_agent.backends.ports import Scope
 from argocd_agent.backends.redis import MemoryCache
 from argocd_agent.errors import NotFound, TransportError
@@ -31,6 +34,7 @@ from argocd_agent.telemetry.metrics import NO_AGENT_METRICS, NO_PRINCIPAL_METRIC
 from argocd_agent.transport.gate import Identity
 from argocd_agent.transport.memory import memory_pair
 from argocd_agent.transport.stream import EventStream
+from tests.support.pods import FakePods
 from tests.support.shared import encoded
 
 HOME = "argocd"
@@ -48,6 +52,11 @@ def fresh(obj: Object, **metadata: Any) -> Object:
     """*obj* as a user would create it: without what only an API server sets."""
     kept = {name: getattr(obj.metadata, name) for name in ("name", "namespace", "labels", "annotations", "finalizers")}
     return Object(Metadata(**{**kept, **metadata}), obj.fields)
+
+
+def a_sight(cluster: EmbeddedCluster) -> Sights:
+    """What an agent on *cluster* has to show: its objects; pods that nobody runs."""
+    return Sights(EmbeddedRaw(cluster), FakePods(), Calls())
 
 
 @dataclass(slots=True)
@@ -141,7 +150,12 @@ class World:
         settings = {"mode": self.mode(name), "namespace": self.spoke_home, **self.agent_settings}
         config = AgentConfig(server_address="hub", creds=Method("mtls", "any"), **settings)
         spoke = self.spokes[name] = Spoke(
-            config, self.spoke_clusters[name], Health(()), NO_AGENT_METRICS, MemoryCache()
+            config,
+            self.spoke_clusters[name],
+            Health(()),
+            NO_AGENT_METRICS,
+            MemoryCache(),
+            a_sight(self.spoke_clusters[name]),
         )
         self._run(name, spoke.run())
         await spoke.read()

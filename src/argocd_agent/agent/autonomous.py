@@ -104,6 +104,11 @@ class Autonomous:
         )
 
     @property
+    def applications(self) -> Mapping[Key, Object]:
+        """The Applications of this spoke, as last seen."""
+        return self._held
+
+    @property
     def observers(self) -> list[Observer]:
         """What must be read before the principal is dialled."""
         return list(self._observers.values())

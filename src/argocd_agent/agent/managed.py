@@ -109,6 +109,11 @@ class Managed:
         }
 
     @property
+    def applications(self) -> Mapping[Key, Object]:
+        """The Applications of this spoke, as last seen."""
+        return self.holdings[Target.APPLICATION].observer.objects
+
+    @property
     def observers(self) -> list[Observer]:
         """What must be read before the principal is dialled."""
         return [one.observer for one in self.holdings.values()]

@@ -8,11 +8,15 @@ import asyncio
 from pathlib import Path
 
 from argocd_agent import __version__
+from argocd_agent.agent.calls import Calls
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.connection import Connection, Login
 from argocd_agent.agent.keys import Keys
 from argocd_agent.agent.redisconfig import redis_settings
 from argocd_agent.agent.spoke import Spoke, parts_of
+from argocd_agent.agent.view import Sights
+from argocd_agent.backends.kubernetes.pods import KubernetesPods
+from argocd_agent.backends.kubernetes.raw import KubernetesRaw
 from argocd_agent.backends.ports import Cache
 from argocd_agent.backends.redis import MemoryCache, RedisCache
 from argocd_agent.errors import ConfigError
@@ -44,7 +48,9 @@ async def run_agent(config: AgentConfig, stop: asyncio.Event) -> None:
     async with cluster_of(config) as cluster:
         access = None if redis is None else RedisAccess(redis, cluster, config.namespace)
         cache: Cache = MemoryCache() if access is None else RedisCache(access.options)
-        spoke = Spoke(config, cluster, health, metrics, cache)
+        calls = Calls()
+        sights = Sights(KubernetesRaw(cluster), KubernetesPods(cluster), calls)
+        spoke = Spoke(config, cluster, health, metrics, cache, sights)
         keys = Keys(config, cluster, health, renewed=lambda: connection.material_changed())
         for part in keys.parts:
             health.set(part, is_ready=False, reason="not read yet")
@@ -55,6 +61,7 @@ async def run_agent(config: AgentConfig, stop: asyncio.Event) -> None:
             serve=spoke.serve,
             metrics=metrics,
             report=reporter(health, PRINCIPAL),
+            calls=calls,
         )
         keys.read_files()
         async with pages(config, health, lambda: connection.is_connected, registry):

@@ -16,6 +16,7 @@ from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.holdings import PARTS
 from argocd_agent.agent.hublogin import HubLogin
 from argocd_agent.agent.managed import Managed
+from argocd_agent.agent.view import Sights, View
 from argocd_agent.backends.ports import Cache, Cluster
 from argocd_agent.errors import DecodeError
 from argocd_agent.peer.kubeevents import KubeEvents
@@ -46,7 +47,13 @@ class Spoke:
     """The parts that know the principal and what travels, tied together."""
 
     def __init__(
-        self, config: AgentConfig, cluster: Cluster, health: Health, metrics: AgentMetrics, cache: Cache
+        self,
+        config: AgentConfig,
+        cluster: Cluster,
+        health: Health,
+        metrics: AgentMetrics,
+        cache: Cache,
+        sights: Sights,
     ) -> None:
         self._config, self._metrics = config, metrics
         clock = asyncio.get_running_loop().time
@@ -58,9 +65,11 @@ class Spoke:
         self._braking: Braking | None = None
         if config.mode is Mode.AUTONOMOUS:
             self._side: Managed | Autonomous = self._autonomous(cluster, health, events)
+            self._view = View(config, cluster, self._link, self._side.applications, sights)
             return
         self._braking = Braking(config, cluster, health, metrics, self._link, events, lambda: managed)
         managed = self._side = self._managed(cluster, health, self._braking)
+        self._view = View(config, cluster, self._link, managed.applications, sights)
 
     def _managed(self, cluster: Cluster, health: Health, brake: Braking) -> Managed:
         return Managed(
@@ -89,7 +98,7 @@ class Spoke:
     async def run(self) -> None:
         """Watch, and put right what is not as it should be, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for name, part in self._side.parts().items():
+            for name, part in {**self._side.parts(), **self._view.parts()}.items():
                 tasks.create_task(part, name=name)
             tasks.create_task(self._buffer.run(), name="hold back updates")
             if self._braking is not None:
@@ -116,7 +125,7 @@ class Spoke:
 
     async def handle(self, event: Event) -> None:
         """Do what *event* of the principal asks. Raises `EventError`."""
-        await self._side.handle(event)
+        await (self._view.handlers.get(event.target) or self._side.handle)(event)
 
     async def serve(self, stream: EventStream, login: HubLogin, heard: Callable[[], None] = lambda: None) -> str:
         """Drive one session; why it ended. *heard* is called with every event of the principal."""
@@ -124,7 +133,7 @@ class Spoke:
         session = Session(
             self._link,
             stream,
-            self._side.handle,
+            self.handle,
             self._watchers(heard),
             beat=heartbeat_for(Role.AGENT, stream.peer, self._config.heartbeat_interval_seconds),
             opened=self._opened,

@@ -6,6 +6,7 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 import asyncio
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 from argocd_agent.backends.ports import Cache, Cluster
 from argocd_agent.errors import ClusterError, EventRefused
@@ -24,6 +25,7 @@ from argocd_agent.principal.config import PrincipalConfig
 from argocd_agent.principal.connections import Connections
 from argocd_agent.principal.held import HeldReports
 from argocd_agent.principal.inbound import Inbound
+from argocd_agent.principal.live import Live
 from argocd_agent.principal.namespaces import Namespaces
 from argocd_agent.principal.resync import Resync
 from argocd_agent.principal.senders import ApplicationSender
@@ -35,6 +37,9 @@ from argocd_agent.protocol.brake import Order
 from argocd_agent.protocol.capabilities import Capability
 from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.modes import Mode
+from argocd_agent.proxies.logs import Logs
+from argocd_agent.proxies.reach import Reached
+from argocd_agent.proxies.terminal import Limits, Terminals
 from argocd_agent.resources import appproject
 from argocd_agent.resources.identity import source_uid
 from argocd_agent.resources.kinds import APPLICATIONS, APPPROJECT, APPPROJECTS, Api
@@ -127,6 +132,8 @@ class Hub:
             joined=self._joined,
         )
         events = KubeEvents(cluster, "argocd-agent-principal", time.time)
+        self.live = Live(config, cluster, health, self.agents.get)
+        self.logs, self.terminals = Logs(self._reached, limit=config.logs_max_sessions), self._terminals()
         self.inbound = Inbound(
             self._applications,
             self._mapping,
@@ -139,6 +146,7 @@ class Hub:
             {
                 (Mode.MANAGED, Target.BRAKE): self._held_reported,
                 (Mode.MANAGED, Target.CLUSTER_CACHE_INFO): self._counted,
+                **{(mode, Target.RESOURCE): self.live.responses for mode in Mode},
             },
         )
         self._held = HeldReports(
@@ -158,7 +166,32 @@ class Hub:
             metrics,
             self.clusters.is_registered,
             self._cluster_infos,
+            self._ended,
         )
+
+    def _terminals(self) -> Terminals:
+        config = self._config
+        recordings = Path(config.terminal_recording_path) if config.terminal_recording_path else None
+        limits = Limits(
+            sessions=config.terminal_max_sessions,
+            total_seconds=config.terminal_max_duration_seconds,
+            idle_seconds=config.terminal_idle_timeout_seconds,
+            recordings=recordings,
+            recording_bytes=config.terminal_recording_max_bytes,
+        )
+        return Terminals(self._reached, limits)
+
+    def _reached(self, name: AgentName) -> Reached | None:
+        agent = self.agents.get(name)
+        if agent is None or agent.stream is None:
+            return None
+        return Reached(agent.mode, agent.stream.peer.is_reference, agent.link.put_once)
+
+    def _ended(self, name: AgentName) -> None:
+        """The session of agent *name* has ended, and no other has taken its place."""
+        self.live.disconnected(name)
+        self.logs.agent_lost(name)
+        self.terminals.agent_lost(name)
 
     def _write(self, sender: ApplicationSender) -> None:
         """The parts that write Applications and projects of the hub."""

@@ -82,6 +82,8 @@ async def _serve(
         serve=hub.sessions.serve,
         take_pushed=hub.sessions.take_pushed,
         register=registration.ensure,
+        take_log=hub.logs.stream,
+        take_terminal=hub.terminals.stream,
     )
 
     def _dismiss(fingerprint: str) -> None:
@@ -98,6 +100,8 @@ async def _serve(
         tasks.create_task(registration.run(), name="register agents")
         await registration.read()
         await keys.complete()
+        view = hub.live.run(keys.token_key, hub.clusters.is_registered, blocklist.has, hub.logs, hub.terminals)
+        tasks.create_task(view, name="the live view")
         async with serve(_listener_options(config, keys, hub.uid), gate) as listener:
             log.info("Listening for agents", {fields.ADDRESS: f"{config.listen_host or '*'}:{listener.port}"})
             reporter(health, LISTENER)(None)

@@ -36,6 +36,7 @@ class Sessions:
     metrics: PrincipalMetrics
     is_registered: Callable[[AgentName], bool]
     cluster_infos: ClusterInfos
+    ended: Callable[[AgentName], None]
 
     async def serve(self, identity: Identity, stream: EventStream) -> None:
         """Drive *stream* until it ends. Raises `PeerUnavailable` for a stream that is not accepted."""
@@ -104,6 +105,7 @@ class Sessions:
             if agent.stream is stream and self.agents.get(agent.name) is agent:
                 self.connections.disconnected(agent.name, agent.mode, reason)
                 self.cluster_infos.disconnected(agent.name)
+                self.ended(agent.name)
             log.info("An agent disconnected", about | {fields.REASON: reason})
 
     def _watchers(self, agent: Agent) -> Watchers:

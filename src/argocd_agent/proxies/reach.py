@@ -17,7 +17,7 @@ class Reached:
 
     mode: Mode
     is_reference: bool
-    send: Callable[[Event], None]
+    send: Callable[[Event], object]
 
 
 Reach = Callable[[AgentName], Reached | None]

@@ -37,9 +37,9 @@ from tests.component.transport.hub import a_ca, a_leaf, server_tls
 from tests.conformance.peers.calls import HOME, VERSION, a_cluster, fields_of, recorded_answer, texts
 from tests.conformance.peers.go_principal import GoPrincipal
 from tests.conformance.peers.recording import AGENT
+from tests.support.world import a_sight
 
 pytestmark = pytest.mark.real_time(30)
-
 
 # Made by no principal, but well-formed: an agent cannot check it.
 TOKEN = ".".join(
@@ -146,7 +146,7 @@ async def our_connection(
 ) -> AsyncIterator[None]:
     """An agent of ours that stays connected to *port*, whole but for its program."""
     config = AgentConfig(server_address="localhost", creds=Method("mtls", "any"), mode=Mode.MANAGED, namespace=HOME)
-    spoke = Spoke(config, cluster, Health(()), NO_AGENT_METRICS, MemoryCache())
+    spoke = Spoke(config, cluster, Health(()), NO_AGENT_METRICS, MemoryCache(), a_sight(cluster))
     leaf = a_leaf(AGENT)
     tls = ClientTls(
         ca_pem=a_ca().certificate_pem,
