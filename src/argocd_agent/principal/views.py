@@ -157,8 +157,8 @@ class ApplicationViews(Views):
         viewing = Viewing(lambda edition: autonomous.mirror(edition, now), updated)
 
         def plan(held: Object | None) -> Action:
-            if held is not None and not self.holds(key) and self._agent_of(held) != agent.name:
-                raise EventRefused(_not_its_own(APPLICATION, held, agent.name, self._agent_of(held)))
+            if held is not None and not self.holds(key):
+                self._check_owner(agent, obj, held)
             return for_view(APPLICATION.name, incoming, held, viewing)
 
         before = self._said.get(key)
@@ -172,6 +172,15 @@ class ApplicationViews(Views):
             else:
                 self._said.pop(key, None)
             raise
+
+    def _check_owner(self, agent: Agent, obj: Object, held: Object) -> None:
+        if self._agent_of(held) != agent.name:
+            raise EventRefused(_not_its_own(APPLICATION, held, agent.name, self._agent_of(held)))
+        if source_uid(obj) and source_uid(obj) == held.uid:
+            raise EventRefused(
+                f'Application "{held.namespace}/{held.name}" on the hub is the source of what agent {agent.name} '
+                f"publishes: is the agent to be a managed one? If not, take its source UID off the spoke's"
+            )
 
     def _cluster(self, agent: Agent) -> str:
         entry = self._cluster_of(agent.name)
