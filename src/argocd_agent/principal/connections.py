@@ -65,8 +65,9 @@ class Connections:
             await self._wake.wait()
             self._wake.clear()
             changes, self._changes = self._changes, {}
+            is_written = False
             try:
-                await self._write(changes)
+                is_written = await self._write(changes)
             except ClusterError as error:
                 if not failures:
                     log.warning("The connections of agents cannot be written down", {fields.ERROR: str(error)})
@@ -75,30 +76,35 @@ class Connections:
                 failures += 1
             else:
                 self._is_first, failures = False, 0
-            await pause(_PAUSES.delay(failures + 1))
+            # Not after a first look that found nothing to put right: the mode of the first agent would come late.
+            if changes or is_written or failures:
+                await pause(_PAUSES.delay(failures + 1))
 
     def _note(self, agent: AgentName, **facts: str) -> None:
         self._changes[agent] = encode({**facts, "since": self._now()}).decode()
         self._wake.set()
 
-    async def _write(self, changes: dict[AgentName, str | None]) -> None:
+    async def _write(self, changes: dict[AgentName, str | None]) -> bool:
+        """Bring the ConfigMap up to date. Whether it had to be written."""
         try:
             found = await self._cluster.get(CONFIGMAPS, self._namespace, CONFIGMAP_CONNECTIONS)
         except NotFound:
             data = {str(agent): text for agent, text in changes.items() if text is not None}
             if not data:
-                return
+                return False
             metadata = Metadata(name=CONFIGMAP_CONNECTIONS, namespace=self._namespace)
             await self._cluster.create(CONFIGMAPS, new_object(CONFIGMAPS, metadata, data=data))
-            return
+            return True
         before = _data(found)
         merged: dict[str, str | None] = {
             **self._orphaned(before),
             **{str(agent): text for agent, text in changes.items()},
         }
         data = {agent: text for agent, text in merged.items() if text is not None}
-        if data != before:
-            await self._cluster.update(CONFIGMAPS, found.with_fields({"data": encode(data)}))
+        if data == before:
+            return False
+        await self._cluster.update(CONFIGMAPS, found.with_fields({"data": encode(data)}))
+        return True
 
     def _orphaned(self, before: dict[str, str]) -> dict[str, str]:
         """*before*, where who was connected to a process that is no more is not connected."""

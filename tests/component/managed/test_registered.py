@@ -223,3 +223,17 @@ async def test_connections_that_may_not_be_written_down_are_tried_once_a_minute(
     assert 60 <= cluster.asked <= 70
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_mode_of_an_agent_is_written_down_as_soon_as_the_first_one_is_there() -> None:
+    """A principal that is killed a moment later knows in its next life whose the agent's objects are."""
+    async with a_world(is_up=False) as world:
+        connections = Connections(world.hub_cluster, HOME, now=lambda: "2026-01-01T00:00:00Z")
+        task = world.tasks.create_task(connections.run(), name="connections")
+        await passing(0.2)
+
+        connections.connected(NAME, Mode.AUTONOMOUS, "192.0.2.1:4711")
+        await passing(0.01)
+
+        assert await connections.modes() == {NAME: Mode.AUTONOMOUS}
+        task.cancel()
