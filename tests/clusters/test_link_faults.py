@@ -1,8 +1,7 @@
 """The way between agent and principal fails: cut, half-open, slow, and taken by a second of the same name."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -10,34 +9,21 @@ from argocd_agent.demo.faults import CUT, HALF_OPEN, Fault, Link
 from tests.support.applications import revision_of, synced, with_path
 from tests.support.clusters import RealClusters
 from tests.support.objects import path_of
-from tests.support.pairs import Pair, ended
+from tests.support.pairs import Pair, ended, linked
 from tests.support.programs import LOOPBACK
-from tests.support.sites import Spoke, install_hub, install_spoke
+from tests.support.sites import Spoke
 
 HALF_OPEN_NOTICED_SECONDS = 45.0
 
 
-@contextlib.asynccontextmanager
-async def linked(clusters: RealClusters) -> AsyncIterator[tuple[Pair, Link]]:
-    """A principal and an agent, connected through a link that can be spoilt."""
-    hub_site = await install_hub(clusters[0].kubeconfig)
-    site = await install_spoke(hub_site, clusters[1].kubeconfig)
-    link = Link(LOOPBACK, hub_site.port)
-    carrying = asyncio.create_task(link.run(), name="link")
-    flags = [f"--server-port={link.port}"]
-    pair = Pair(hub_site, site, hub_site.start(), site.start(*flags), (), flags)
-    try:
-        await pair.ready()
-        yield pair, link
-    finally:
-        pair.end()
-        carrying.cancel()
-        await asyncio.gather(carrying, return_exceptions=True)
+def through_a_link(clusters: RealClusters) -> AbstractAsyncContextManager[tuple[Pair, Link]]:
+    """A principal and an agent that are connected through one."""
+    return linked(clusters[0].kubeconfig, clusters[1].kubeconfig)
 
 
 @pytest.mark.feature("A-16", "A-96", "C-65", "C-66")
 async def test_a_cut_link_is_told_on_both_sides_and_caught_up_with(clusters: RealClusters) -> None:
-    async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, link), pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
         await spoke.until_there("guestbook")
         await hub.create("doomed")
@@ -60,7 +46,7 @@ async def test_a_cut_link_is_told_on_both_sides_and_caught_up_with(clusters: Rea
 
 @pytest.mark.feature("A-36", "A-38", "C-5", "C-65")
 async def test_the_spoke_is_put_right_while_the_link_is_cut(clusters: RealClusters) -> None:
-    async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, link), pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
         before = await spoke.until_there("guestbook")
         link.cut()
@@ -77,7 +63,7 @@ async def test_the_spoke_is_put_right_while_the_link_is_cut(clusters: RealCluste
 @pytest.mark.feature("C-63")
 @pytest.mark.real_time(timeout=120)
 async def test_a_half_open_link_is_noticed_by_both_and_the_spoke_works_on(clusters: RealClusters) -> None:
-    async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, link), pair.open() as (hub, spoke):
         await hub.create("guestbook", path="one")
         await spoke.until_there("guestbook")
         since = pair.principal.mark
@@ -101,7 +87,7 @@ async def test_a_half_open_link_is_noticed_by_both_and_the_spoke_works_on(cluste
 
 
 async def test_a_slow_link_carries_everything(clusters: RealClusters) -> None:
-    async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, link), pair.open() as (hub, spoke):
         link.set(Fault(delay_seconds=0.15, bytes_per_second=100_000))
         names = [f"app-{number}" for number in range(20)]
 
@@ -113,7 +99,7 @@ async def test_a_slow_link_carries_everything(clusters: RealClusters) -> None:
 
 @pytest.mark.feature("P-35", "A-16", "A-31", "C-66")
 async def test_a_link_that_flaps_loses_nothing(clusters: RealClusters) -> None:
-    async with linked(clusters) as (pair, link), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, link), pair.open() as (hub, spoke):
         names = [f"app-{number}" for number in range(30)]
         for name in names:
             await hub.create(name, path="one")
@@ -132,7 +118,7 @@ async def test_a_link_that_flaps_loses_nothing(clusters: RealClusters) -> None:
 async def test_a_second_connection_supersedes_and_a_third_within_a_minute_is_a_duplicate(
     clusters: RealClusters,
 ) -> None:
-    async with linked(clusters) as (pair, _), pair.open() as (hub, spoke):
+    async with through_a_link(clusters) as (pair, _), pair.open() as (hub, spoke):
         since = pair.agent.mark
         site = pair.spoke
         twin = Spoke(site.hub, site.kubeconfig, site.agent, site.namespace)

@@ -89,3 +89,13 @@ def a_project(
         finalizers=finalizers,
     )
     return Object(metadata, {"spec": encode(everywhere if spec is None else spec)})
+
+
+def described(obj: Object, words: str) -> Object:
+    """The project with this `spec.description`: what tests change."""
+    return obj.with_fields({"spec": encode({**obj.look("spec"), "description": words})})
+
+
+def description_of(obj: Object) -> str:
+    """`spec.description`, empty if there is none."""
+    return str(obj.look("spec").get("description", ""))

@@ -14,11 +14,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.applications import Applications
-from tests.support.programs import Running
+from argocd_agent.demo.faults import Link
+from tests.support.applications import Applications, Projects
+from tests.support.programs import LOOPBACK, Running
 from tests.support.sites import Hub, Spoke, install_hub, install_spoke, opened
 
 Flags = Sequence[str]
+
+AUTONOMOUS: Flags = ("--agent-mode=autonomous",)
 
 
 @dataclass
@@ -37,6 +40,12 @@ class Pair:
         """The Applications of the agent: on the hub, and on the spoke."""
         async with opened(self.hub.kubeconfig) as hub, opened(self.spoke.kubeconfig) as spoke:
             yield Applications(hub, self.spoke.agent), Applications(spoke, self.spoke.namespace)
+
+    @contextlib.asynccontextmanager
+    async def projects(self) -> AsyncIterator[tuple[Projects, Projects]]:
+        """The AppProjects of both: on the hub, and on the spoke."""
+        async with opened(self.hub.kubeconfig) as hub, opened(self.spoke.kubeconfig) as spoke:
+            yield Projects(hub, self.hub.namespace), Projects(spoke, self.spoke.namespace)
 
     async def ready(self) -> None:
         """Wait until both say that they are ready."""
@@ -74,6 +83,25 @@ async def a_pair(
         yield pair
     finally:
         pair.end()
+
+
+@contextlib.asynccontextmanager
+async def linked(
+    hub_kubeconfig: Path, spoke_kubeconfig: Path, *, agent: Flags = ()
+) -> AsyncIterator[tuple[Pair, Link]]:
+    """A principal and an agent, connected through a link that can be spoilt."""
+    hub = await install_hub(hub_kubeconfig)
+    spoke = await install_spoke(hub, spoke_kubeconfig)
+    link = Link(LOOPBACK, hub.port)
+    carrying = asyncio.create_task(link.run(), name="link")
+    pair = _started(hub, spoke, (), (f"--server-port={link.port}", *agent))
+    try:
+        await pair.ready()
+        yield pair, link
+    finally:
+        pair.end()
+        carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -189,11 +189,21 @@ async def install_hub(kubeconfig: Path) -> Hub:
 
 
 async def install_spoke(
-    hub: Hub, kubeconfig: Path, *, agent: str = "", registered: bool = True, namespace: str = ""
+    hub: Hub,
+    kubeconfig: Path,
+    *,
+    agent: str = "",
+    registered: bool = True,
+    namespace: str = "",
+    has_hub_namespace: bool = True,
 ) -> Spoke:
-    """Two namespaces with everything that an agent needs, and its cluster Secret if it is *registered*."""
+    """Two namespaces with everything that an agent needs, and its cluster Secret if it is *registered*.
+
+    Without *has_hub_namespace* the one on the hub is left out.
+    """
     spoke = Spoke(hub, kubeconfig, agent or a_name("agent"), namespace or a_name("spoke"))
-    await make_namespace(hub.kubeconfig, spoke.agent)
+    if has_hub_namespace:
+        await make_namespace(hub.kubeconfig, spoke.agent)
     await make_namespace(kubeconfig, spoke.namespace)
     async with place(hub.kubeconfig, hub.namespace) as there, place(kubeconfig, spoke.namespace) as here:
         await pki.issue_agent(there, here, spoke.agent, OPTIONS, _now(), upsert=False)

@@ -83,6 +83,7 @@ class Hub:
             lambda name: self.agents.get(name) is not None,
             self._lost_its_namespace,
             reporter(health, NAMESPACES),
+            appeared=self._got_its_namespace,
         )
         self.agents = Agents(self._new_agent, self._classify)
         self.clusters = Clusters(self._registered, self._removed, self._cluster_changed)
@@ -359,6 +360,11 @@ class Hub:
         self.dismiss(name, "its namespace is gone")
         self.agents.forget(name)
         self._shares.agent_changed(name)
+
+    def _got_its_namespace(self, name: AgentName) -> None:
+        agent = self.agents.get(name)
+        if agent is not None:
+            self.resync.again(agent)
 
     def _removed(self, name: AgentName) -> None:
         self.dismiss(name, "it is no longer registered")

@@ -23,7 +23,8 @@ log = get_log("Server")
 class Namespaces:
     """Those of *cluster*. `run` until cancelled.
 
-    *removed* is told of each that goes and is called like an agent that *is_agent* knows; it must not wait.
+    *removed* is told of each that goes and is called like an agent that *is_agent* knows, *appeared* of each that
+    somebody made after an agent was refused for want of it. Neither may wait.
     """
 
     def __init__(
@@ -33,8 +34,11 @@ class Namespaces:
         is_agent: Callable[[AgentName], bool],
         removed: Callable[[AgentName], None],
         report: Callable[[str | None], None],
+        *,
+        appeared: Callable[[AgentName], None],
     ) -> None:
-        self._cluster, self._is_agent, self._removed = cluster, is_agent, removed
+        self._cluster, self._is_agent, self._removed, self._appeared = cluster, is_agent, removed, appeared
+        self._missed = set[AgentName]()
         self._is_enabled, self._labels = config.namespace_create_enabled, dict(config.namespace_create_labels)
         self._pattern = config.namespace_create_pattern
         self._observer = Observer(cluster, NAMESPACES, EVERYTHING, self._on_change, report=report)
@@ -53,7 +57,9 @@ class Namespaces:
         try:
             found = self._observer.objects.get(("", agent)) or await self._read(agent)
             if found is None:
+                self._missed.add(agent)
                 await self._create(agent)
+                self._missed.discard(agent)
         except ClusterError as error:
             # A token of ours that is being renewed is not the event's fault.
             is_later = error.retryable or isinstance(error, Unauthorized)
@@ -85,6 +91,9 @@ class Namespaces:
 
     def _on_change(self, change: Change) -> None:
         agent = AgentName(change.object.name)
+        if change.new is not None and agent in self._missed:
+            self._missed.discard(agent)
+            self._appeared(agent)
         if change.new is None and self._is_agent(agent):
             log.info("The namespace of an agent is gone", {fields.AGENT: agent, fields.NAMESPACE: agent})
             self._removed(agent)

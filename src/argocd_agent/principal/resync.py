@@ -96,6 +96,15 @@ class Resync:
             agent.entropy.announce()
             agent.entropy.tell()
 
+    def again(self, agent: Agent) -> None:
+        """What autonomous *agent* was refused can be taken now: it is to send it once more."""
+        if agent.mode is not Mode.AUTONOMOUS or not self._serves(agent.name, agent.mode):
+            return
+        log.info("The agent is asked for what it was refused before", {fields.AGENT: agent.name})
+        if agent.link.peer.is_reference:
+            agent.mirror.ask_for_list()
+        agent.entropy.tell()
+
     async def handle(self, agent: Agent, event: Event) -> None:
         """A resync message of *agent*. Raises `EventRefused`, `EventDiscarded`."""
         if event.type in _DIGESTS:

@@ -13,8 +13,9 @@ from argocd_agent.protocol.names import (
     ANNOTATION_SOURCE_UID,
     LABEL_IGNORE_SYNC,
 )
-from argocd_agent.resources.kinds import APPLICATIONS, SECRETS
-from argocd_agent.resources.objects import OwnerReference
+from argocd_agent.resources.kinds import APPLICATIONS, NAMESPACES, SECRETS
+from argocd_agent.resources.objects import Metadata, OwnerReference, new_object
+from tests.support.applications import refusal_of
 from tests.support.objects import an_application, at_path, path_of
 from tests.support.world import HOME, a_world, passing
 
@@ -207,6 +208,25 @@ async def test_an_agent_that_is_registered_late_is_shown_then() -> None:
         await passing(2.0)
 
         assert await world.hub_side().names() == {"guestbook"}
+
+
+@pytest.mark.feature("P-70")
+async def test_what_was_refused_for_want_of_a_namespace_is_shown_when_somebody_makes_it() -> None:
+    async with a_world(**AUTONOMOUS, is_up=False) as world:
+        await world.hub_cluster.delete(NAMESPACES, "", NAME)
+        await world.start_principal()
+        await world.start_agent()
+        await world.connect()
+        await world.spoke_side().create(an_application())
+        await passing(0.5)
+        refused = await world.spoke_side().expect("guestbook")
+
+        await world.hub_cluster.create(NAMESPACES, new_object(NAMESPACES, Metadata(name=NAME)))
+        await passing(0.5)
+
+        assert "--namespace-create-enable" in refusal_of(refused)
+        assert await world.hub_side().names() == {"guestbook"}
+        assert refusal_of(await world.spoke_side().expect("guestbook")) == ""
 
 
 async def test_what_is_made_anew_on_the_spoke_while_apart_is_followed_in_place() -> None:

@@ -28,6 +28,7 @@ class Hub:
     api: Asked
     namespaces: Namespaces
     removed: list[AgentName]
+    appeared: list[AgentName]
 
     async def names(self) -> set[str]:
         return {obj.name for obj in (await self.api.cluster.list(NAMESPACES, Scope())).items}
@@ -41,13 +42,15 @@ class Hub:
 async def a_hub(is_watched: bool = True, **settings: Any) -> AsyncIterator[Hub]:
     """A hub that knows AGENT alone."""
     config = PrincipalConfig(namespace="argocd", auth=Method("mtls", "subject:CN=([^,]+)"), **settings)
-    api, removed = Asked(open_memory()), list[AgentName]()
-    namespaces = Namespaces(config, api, lambda name: name == AGENT, removed.append, lambda _: None)
+    api, removed, appeared = Asked(open_memory()), list[AgentName](), list[AgentName]()
+    namespaces = Namespaces(
+        config, api, lambda name: name == AGENT, removed.append, lambda _: None, appeared=appeared.append
+    )
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(namespaces.run(), name="watch") if is_watched else None
         if watching is not None:
             await namespaces.read()
-        yield Hub(api, namespaces, removed)
+        yield Hub(api, namespaces, removed, appeared)
         if watching is not None:
             watching.cancel()
 
@@ -186,3 +189,23 @@ async def test_after_its_end_the_namespace_is_made_anew() -> None:
 
         assert AGENT in await hub.names()
         assert hub.removed == [AGENT]
+
+
+@pytest.mark.parametrize("settings", [{}, {**ON, "namespace_create_pattern": "nobody"}])
+async def test_one_that_somebody_makes_after_it_was_missed_is_told_of_once(settings: dict[str, Any]) -> None:
+    async with a_hub(**settings) as hub:
+        await hub.make("of-nobody")
+        with pytest.raises(EventRefused):
+            await hub.namespaces.ensure(AGENT)
+
+        await hub.make()
+
+        assert hub.appeared == [AGENT]
+
+
+async def test_one_that_we_made_ourselves_is_no_news() -> None:
+    async with a_hub(**ON) as hub:
+        await hub.namespaces.ensure(AGENT)
+        await passing(0.5)
+
+        assert hub.appeared == []
