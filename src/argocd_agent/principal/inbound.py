@@ -99,7 +99,8 @@ class Inbound:
 
         def plan(held: Object | None) -> Action:
             self._check_owner(agent, held)
-            return for_source(incoming, held, keep_operation=held is not None and self._is_undelivered(agent, held))
+            keep_operation = held is not None and self._is_undelivered(agent, held, obj)
+            return for_source(incoming, held, keep_operation=keep_operation)
 
         outcome = await self._applier.apply(*key, self._held.get(key), plan)
         held = self._held.get(key)
@@ -116,10 +117,12 @@ class Inbound:
                 f"but {self._mapping.agent_of(held) or 'nobody'}'s"
             )
 
-    def _is_undelivered(self, agent: Agent, obj: Object) -> bool:
-        """Whether the operation on the hub's *obj* may not have reached the spoke yet."""
+    def _is_undelivered(self, agent: Agent, obj: Object, said: Object) -> bool:
+        """Whether the operation on the hub's *obj* may not have reached the spoke yet, of which *said* is the word."""
         if not application.has_operation(obj):
             return False
+        if agent.owes_operations and not application.has_begun(obj, said):
+            return True  # asked for while no principal was there
         # A version read after a conflict may hold an operation that the observer has yet to see.
         seen = self._held.get(obj.key)
         is_seen = seen is not None and seen.fields.get("operation") == obj.fields.get("operation")

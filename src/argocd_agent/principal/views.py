@@ -148,7 +148,7 @@ class ApplicationViews(Views):
         now = format_time(time.time())
 
         def updated(held: Object, edition: Object) -> Object:
-            keep_operation = application.has_operation(held) and self._is_wish(agent, held)
+            keep_operation = application.has_operation(held) and self._is_wish(agent, held, edition)
             keep_refresh = self._is_refresh_pending(agent, held)
             return autonomous.mirror_updated(
                 held, edition, now, keep_operation=keep_operation, keep_refresh=keep_refresh
@@ -191,10 +191,12 @@ class ApplicationViews(Views):
     def _said_of(self, obj: Object) -> _Said:
         return self._said.get(obj.key, _Said())
 
-    def _is_wish(self, agent: Agent, held: Object) -> bool:
+    def _is_wish(self, agent: Agent, held: Object, edition: Object) -> bool:
         """Whether the operation on the hub's copy is a user's, and may not have reached the spoke yet."""
         if _operation(held) == self._said_of(held).operation:
             return False
+        if agent.owes_operations and not application.has_begun(held, edition):
+            return True  # asked for while no principal was there
         seen = self._held.get(held.key)
         is_unseen = seen is None or seen.fields.get("operation") != held.fields.get("operation")
         return is_unseen or is_operation_pending(agent.link, held)

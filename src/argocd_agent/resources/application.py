@@ -146,6 +146,12 @@ def is_running_here(obj: Object) -> bool:
     return canonical(state.get("operation")) == canonical(obj.look("operation"))
 
 
+def has_begun(known: Object, now: Object) -> bool:
+    """Whether an operation has begun between two versions, by what their statuses say."""
+    before, after = operation_state(known) or {}, operation_state(now) or {}
+    return bool(after.get("startedAt")) and after.get("startedAt") != before.get("startedAt")
+
+
 def is_terminating(obj: Object) -> bool:
     """Whether the running operation has been asked to stop."""
     return phase(obj) == PHASE_TERMINATING

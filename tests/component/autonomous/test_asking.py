@@ -112,6 +112,47 @@ async def test_a_sync_asked_for_while_the_principal_was_down_runs_when_all_are_b
         assert (await world.spoke_side().expect("guestbook")).look("operation") == SYNC
 
 
+@pytest.mark.feature("A-54", "C-66")
+async def test_it_runs_also_if_the_spoke_had_other_news_meanwhile() -> None:
+    async with a_world(**AUTONOMOUS) as world:
+        await world.spoke_side().create(an_application())
+        await passing(0.5)
+        await world.stop("principal")
+        await world.cut()
+        shown = await world.hub_side().expect("guestbook")
+        await world.hub_side().update(shown.with_fields({"operation": encode(SYNC)}))
+        own = await world.spoke_side().expect("guestbook")
+        await world.spoke_side().update(own.with_fields({"status": encode(OUT_OF_SYNC)}))
+
+        await world.start_principal()
+        await world.connect()
+        await passing(3.0)
+
+        assert (await world.spoke_side().expect("guestbook")).look("operation") == SYNC
+        assert (await world.hub_side().expect("guestbook")).look("status") == OUT_OF_SYNC
+
+
+@pytest.mark.feature("A-54", "C-66")
+async def test_one_that_ran_while_the_principal_was_down_does_not_run_again() -> None:
+    async with a_world(**AUTONOMOUS) as world:
+        await world.spoke_side().create(an_application())
+        await passing(0.5)
+        shown = await world.hub_side().expect("guestbook")
+        await world.hub_side().update(shown.with_fields({"operation": encode(SYNC)}))
+        await passing(0.5)
+        await world.stop("principal")
+        await world.cut()
+        own = await world.spoke_side().expect("guestbook")
+        await world.spoke_side().update(own.with_fields({"operation": None, "status": encode(state("Succeeded"))}))
+
+        await world.start_principal()
+        await world.connect()
+        await passing(3.0)
+
+        assert "operation" not in (await world.spoke_side().expect("guestbook")).fields
+        assert "operation" not in (await world.hub_side().expect("guestbook")).fields
+
+
 async def test_an_operation_of_the_spokes_own_is_shown_and_does_not_come_back() -> None:
     async with a_world(**AUTONOMOUS) as world:
         made = await world.spoke_side().create(an_application())

@@ -136,6 +136,25 @@ async def test_an_operation_asked_for_while_the_principal_was_down_runs() -> Non
         assert (await hub.expect("one")).look("operation") == {"sync": {}}
 
 
+@pytest.mark.feature("C-7", "C-66")
+async def test_it_runs_also_if_the_spoke_had_other_news_meanwhile() -> None:
+    news = {"health": {"status": "Progressing"}}
+    async with a_world() as world:
+        await three(world)
+
+        await world.stop("principal")
+        await world.cut()
+        hub, spoke = world.hub_side(), world.spoke_side()
+        await hub.update((await hub.expect("one")).with_fields({"operation": encode({"sync": {}})}))
+        await spoke.update((await spoke.expect("one")).with_fields({"status": encode(news)}))
+        await world.start_principal()
+        await world.connect()
+        await passing(3.0)
+
+        assert (await spoke.expect("one")).look("operation") == {"sync": {}}
+        assert (await hub.expect("one")).look("status") == news
+
+
 async def test_a_cascade_that_ends_while_the_agent_restarts_ends_on_the_hub_too() -> None:
     finalizers = ("resources-finalizer.argocd.argoproj.io",)
     async with a_world() as world:
