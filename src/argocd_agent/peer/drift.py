@@ -19,7 +19,7 @@ from argocd_agent.resources.plan import Action, Create, Nothing
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
 
-log = get_log("Agent")
+log = get_log("Mirrors")
 
 _AT_ONCE = 5  # repairs of one object within a minute before pauses begin
 _QUIET_SECONDS = 60.0

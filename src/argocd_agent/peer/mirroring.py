@@ -34,7 +34,7 @@ from argocd_agent.resources.policy import Recreate
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.logs import get_log
 
-log = get_log("Agent")
+log = get_log("Mirrors")
 
 SPECIFIES = frozenset({EventType.CREATE, EventType.SPEC_UPDATE})
 
