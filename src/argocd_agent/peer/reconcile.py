@@ -104,7 +104,7 @@ class AntiEntropy:
 
     def opened(self) -> None:
         """A session has begun: the next tick compares."""
-        self._next, self._has_verified = 0.0, False
+        self._next, self._has_verified, self._is_verifying = 0.0, False, False
 
     def tick(self, now: float) -> None:
         """Compare if it is time: when a session begins, then after every interval, a tenth more or less."""

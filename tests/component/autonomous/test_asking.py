@@ -133,6 +133,27 @@ async def test_it_runs_also_if_the_spoke_had_other_news_meanwhile() -> None:
 
 
 @pytest.mark.feature("A-54", "C-66")
+async def test_it_runs_also_if_the_principal_ended_before_its_first_repairs_were_verified() -> None:
+    async with a_world(**AUTONOMOUS, is_up=False) as world:
+        for name in ("asked", "edited"):
+            await world.spoke_side().create(an_application(name))
+        await world.start_principal()
+        await world.start_agent()
+        await world.connect()
+        await world.stop("principal")
+        await world.cut()
+        hub = world.hub_side()
+        await hub.update((await hub.expect("asked")).with_fields({"operation": encode(SYNC)}))
+        await hub.update(at_path(await hub.expect("edited"), "wrong"))
+
+        await world.start_principal()
+        await world.connect()
+        await passing(3.0)
+
+        assert (await world.spoke_side().expect("asked")).look("operation") == SYNC
+
+
+@pytest.mark.feature("A-54", "C-66")
 async def test_one_that_ran_while_the_principal_was_down_does_not_run_again() -> None:
     async with a_world(**AUTONOMOUS) as world:
         await world.spoke_side().create(an_application())
