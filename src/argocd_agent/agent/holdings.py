@@ -12,9 +12,9 @@ from argocd_agent.peer.mirrors import Key
 from argocd_agent.peer.observe import Change, Observer
 from argocd_agent.peer.program import reporter
 from argocd_agent.protocol.names import CONFIGMAP_GPG_KEYS
-from argocd_agent.resources.copies import COPIED, Copying, is_repository
+from argocd_agent.resources.copies import Copying, is_repository
 from argocd_agent.resources.identity import principal_uid, source_uid
-from argocd_agent.resources.kinds import APPLICATION, GPGKEY, REPOSITORY, Kind
+from argocd_agent.resources.kinds import APPLICATION, APPPROJECT, GPGKEY, REPOSITORY, Kind
 from argocd_agent.resources.mapping import SpokeMapping
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.patterns import matches_any
@@ -23,7 +23,8 @@ from argocd_agent.resources.policy import Recreate
 from argocd_agent.resources.scope import is_ignored, repository_selector, selector
 from argocd_agent.telemetry.health import Health
 
-PARTS = {kind.kind: f"{kind.kind.name} objects" for kind in COPIED}
+# As health and logs call them, on the hub too.
+PARTS = {APPLICATION: "Applications", APPPROJECT: "AppProjects", REPOSITORY: "repositories", GPGKEY: "GPG keys"}
 
 MayDelete = Callable[[Kind, Object, Action], Awaitable[bool]]
 
