@@ -12,6 +12,7 @@ from argocd_agent.errors import ConfigError
 from argocd_agent.pki.tls import CipherSuite, TlsVersion, check_versions, cipher_suites
 from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import SECRET_CA, SECRET_CLIENT_TLS
+from argocd_agent.resources.scope import check_selector
 from argocd_agent.settings import program
 from argocd_agent.settings.declare import (
     a_port,
@@ -278,6 +279,7 @@ class AgentConfig(AgentUnserved):
             )
         verify(self)
         program.check_logs(self)
+        check_selector(self.label_selector)
         _check_creds(self)
         _check_mode(self)
         _check_tls(self)

@@ -34,6 +34,7 @@ from argocd_agent.resources.mapping import SpokeMapping
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.plan import Action, Incoming, ReportGone, ReportNotAdopted, for_mirror
 from argocd_agent.resources.policy import Adoption, Mismatch, Policies
+from argocd_agent.resources.selectors import parse_labels
 from argocd_agent.telemetry.health import Health
 from argocd_agent.wire.payloads import ErrorData
 
@@ -73,6 +74,7 @@ class Managed:
         self._policies = Policies(Mismatch(config.source_uid_mismatch_policy), Adoption(config.adoption_policy))
         self._statuses = Statuses(link, buffer)
         self._refusals = Refusals()
+        self._chosen = parse_labels(config.label_selector)
         self._namespaces = SpokeNamespaces(cluster, config)
         self._is_first = True
 
@@ -173,6 +175,8 @@ class Managed:
             return for_mirror(one.copying, incoming, held, local.namespace, self._policies)
 
         try:
+            if event.type in SPECIFIES:
+                self._check_labels(one.kind, local)
             if event.type in SPECIFIES and one.kind is APPLICATION:
                 await self._make_room(local)
             outcome = await one.mirroring.apply(incoming, local.key, plan)
@@ -199,6 +203,15 @@ class Managed:
         if kind is APPLICATION:
             return self._mapping.localized(obj)
         return obj.with_metadata(namespace=self._config.namespace, owner_references=None)
+
+    def _check_labels(self, kind: Kind, local: Object) -> None:
+        """What we do not watch we could neither keep right nor report on, nor delete."""
+        if not self._chosen.matches(local.labels):
+            labels = ", ".join(f"{name}={value}" for name, value in sorted(local.labels.items()))
+            raise EventRefused(
+                f'{kind.name} "{local.namespace}/{local.name}": expected labels that the agent\'s --label-selector '
+                f"chooses ({self._config.label_selector}), found {labels or 'none'}"
+            )
 
     async def _make_room(self, local: Object) -> None:
         """The namespace of an Application must be allowed, and be there."""

@@ -14,6 +14,7 @@ from argocd_agent.principal.redisconfig import check_redis
 from argocd_agent.principal.registrationconfig import RegistrationConfig, check_registration
 from argocd_agent.principal.unserved import check_unserved
 from argocd_agent.protocol.names import SECRET_CA, SECRET_JWT, SECRET_PRINCIPAL_TLS
+from argocd_agent.resources.scope import check_selector
 from argocd_agent.settings import program
 from argocd_agent.settings.declare import Served, at_least, more_than_zero, not_empty, port_or_zero, setting, verify
 from argocd_agent.settings.values import Method, boolean, duration, integer, method, patterns, port, text
@@ -195,6 +196,7 @@ class PrincipalConfig(RegistrationConfig):
     def __post_init__(self) -> None:
         verify(self)
         program.check_logs(self)
+        check_selector(self.label_selector)
         _check_auth(self)
         _check_tls(self)
         check_proxy(self)

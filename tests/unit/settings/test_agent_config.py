@@ -28,6 +28,7 @@ def configured(**flags: str) -> AgentConfig:
             "cannot be used with --agent-mode",
         ),
         ({"namespace": ""}, "--namespace: must be given"),
+        ({"label_selector": "tier in (web"}, "--label-selector: "),
         ({"creds": ""}, "--creds: must be given"),
         ({"creds": "mtls"}, "--creds: 'mtls' is not of the form <method>:<configuration>"),
         ({"creds": "token:x"}, "--creds: 'token' is not mtls, header or userpass"),

@@ -22,6 +22,7 @@ def configured(**flags: str) -> PrincipalConfig:
     ("flags", "complaint"),
     [
         ({"namespace": ""}, "--namespace: must be given"),
+        ({"label_selector": "tier in (web"}, "--label-selector: "),
         ({"auth": ""}, "--auth: must be given"),
         ({"auth": "mtls"}, "--auth: 'mtls' is not of the form <method>:<configuration>"),
         ({"auth": "ldap:x"}, "--auth: 'ldap' is not mtls, header or userpass"),
