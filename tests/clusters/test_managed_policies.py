@@ -2,7 +2,13 @@
 
 import pytest
 
-from argocd_agent.protocol.names import ANNOTATION_ADOPTION_POLICY, ANNOTATION_MISMATCH_POLICY, CONDITION_AGENT_ERROR
+from argocd_agent.protocol.names import (
+    ANNOTATION_ADOPTION_POLICY,
+    ANNOTATION_MISMATCH_POLICY,
+    ANNOTATION_PRINCIPAL_UID,
+    ANNOTATION_SOURCE_UID,
+    CONDITION_AGENT_ERROR,
+)
 from argocd_agent.resources.objects import Object
 from tests.support.applications import FINALIZER, Claim, conditions_of, source_of, status_of, with_status
 from tests.support.clusters import RealClusters
@@ -85,19 +91,23 @@ async def test_an_application_made_anew_while_the_principal_was_away_ends_as_the
 
 
 @pytest.mark.feature("A-43", "C-10")
-async def test_the_annotation_on_the_new_application_goes_before_the_flag(clusters: RealClusters) -> None:
-    name, annotations = a_name("app"), {ANNOTATION_MISMATCH_POLICY: "upsert"}
+async def test_the_annotation_on_the_new_application_goes_before_the_flag_if_it_is_a_policy(
+    clusters: RealClusters,
+) -> None:
+    values = {a_name("app"): "upsert", a_name("app"): "nonsense"}
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
-        await hub.create(name)
-        before = await spoke.until_there(name)
+        for name in values:
+            await hub.create(name)
+        before = [await spoke.until_there(name) for name in values]
         pair.principal.stop()
 
-        await hub.delete(name)
-        new = await hub.create(name, annotations=annotations)
+        for name in values:
+            await hub.delete(name)
+        new = [await hub.create(name, annotations={ANNOTATION_MISMATCH_POLICY: values[name]}) for name in values]
         pair.start_principal()
-        mirror = await spoke.until(name, _mirrors(new), "the mirror of the new source")
+        after = [await spoke.until(source.name, _mirrors(source), "the mirror of the new source") for source in new]
 
-    assert mirror.uid == before.uid
+    assert [old.uid == mirror.uid for old, mirror in zip(before, after, strict=True)] == [True, False]
 
 
 @pytest.mark.feature("A-42")
@@ -187,6 +197,36 @@ async def test_applications_that_were_there_before_are_not_reported_deleted_or_c
 
         assert await spoke.get(theirs) == before
         assert not await hub.is_there(theirs)
+
+
+@pytest.mark.feature("A-46")
+async def test_a_source_whose_annotations_and_labels_are_wiped_keeps_its_mirror(clusters: RealClusters) -> None:
+    name, wiped = a_name("app"), {"labels": {"tier": "web"}, "annotations": {"team": "a"}}
+    async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
+        source = await hub.create(name, **wiped)
+        before = await spoke.until_there(name)
+
+        await hub.change(name, lambda obj: obj.with_metadata(labels=None, annotations=None))
+        after = await spoke.until(name, lambda obj: not obj.labels, "the wipe")
+
+    assert (after.uid, source_of(after)) == (before.uid, source.uid)
+    assert before.annotations["team"] == "a"
+    assert after.annotations == {key: value for key, value in before.annotations.items() if key != "team"}
+
+
+@pytest.mark.feature("A-47")
+async def test_a_mirror_that_names_no_principal_is_taken_over_in_place(clusters: RealClusters) -> None:
+    name = a_name("app")
+    async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
+        pair.agent.stop()
+        theirs = await spoke.create(name, path="old", annotations={ANNOTATION_SOURCE_UID: "of-another-time"})
+        source = await hub.create(name, path="new")
+
+        pair.start_agent()
+        taken = await spoke.until(name, lambda obj: source_of(obj) == source.uid, "the source's UID")
+
+    assert (taken.uid, path_of(taken)) == (theirs.uid, "new")
+    assert taken.annotations[ANNOTATION_PRINCIPAL_UID]
 
 
 def _mirrors(source: Object) -> Claim:

@@ -35,6 +35,9 @@ async def test_an_application_labelled_ignore_sync_never_travels(clusters: RealC
     name = a_name("app")
     async with a_pair(clusters[0].kubeconfig, clusters[1].kubeconfig) as pair, pair.open() as (hub, spoke):
         await hub.create(name, labels={LABEL_IGNORE_SYNC: "true"})
+        for number, value in enumerate(("True", "false", "")):
+            await hub.create(f"{name}-{number}", labels={LABEL_IGNORE_SYNC: value})
+            await spoke.until_there(f"{name}-{number}")
         await has_arrived(hub, spoke)
 
         assert not await spoke.is_there(name)
