@@ -220,7 +220,8 @@ class HeldDeletions:
         self._bytes = sum(heldfile.cost_of(one) for one in self._held.values())
         now = self._clocks.epoch()
         self._brake.restore((now - parse_seconds(one.since) for one in found), self._clocks.monotonic())
-        log.info("Deletions are held", {fields.COUNT: len(self._held)})
+        if self._held:
+            log.warning(_told(len(self._held)), {fields.COUNT: len(self._held)})
         self._to_mark.set()
         self._changed()
 
@@ -338,9 +339,9 @@ class HeldDeletions:
 
 def _told(count: int) -> str:
     return (
-        f"{count} deletions that the principal asked for are held: they were too many within a minute. Annotate this "
-        f"ConfigMap with {ANNOTATION_HELD_DELETIONS}={Order.RELEASE} to carry them out, or ={Order.DISCARD} to keep "
-        f"the objects, which are then no longer the principal's"
+        f"{count} deletions that the principal asked for are held: they were too many within a minute. "
+        f"Annotate ConfigMap {CONFIGMAP_HELD_DELETIONS} with {ANNOTATION_HELD_DELETIONS}={Order.RELEASE} to carry them "
+        f"out, or ={Order.DISCARD} to keep the objects, which are then no longer the principal's"
     )
 
 

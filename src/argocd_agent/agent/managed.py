@@ -258,7 +258,8 @@ class Managed:
             self._brake.forget(one.kind, change.object.key)
 
     def _status_items(self) -> Iterator[Item]:
-        stock = HoldingStock(self.holdings[Target.APPLICATION], self._link, self._mapping, lambda *_: False)
+        # The source of one whose deletion is held is gone: nobody there wants its status.
+        stock = HoldingStock(self.holdings[Target.APPLICATION], self._link, self._mapping, self._is_left_out)
         for obj in stock.objects():
             yield Item(APPLICATION, stock.key(obj), source_uid(obj), obj, application.status_parts)
 

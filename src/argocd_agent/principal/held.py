@@ -68,7 +68,11 @@ class HeldReports:
             self._order(agent)
         self._metrics.held_deletions(agent, report.count)
         if before != self._reports.get(agent):
-            log.info(f"Agent {agent} holds {report.count} deletions", {fields.AGENT: agent, fields.COUNT: report.count})
+            about = {fields.AGENT: agent, fields.COUNT: report.count}
+            if holds_something(report):
+                log.warning(_words(agent, report), about)
+            else:
+                log.info(f"Agent {agent} holds no deletions any more", about)
             self._wake.set()
 
     def forgotten(self, agent: AgentName) -> None:
