@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import burst, fleet, latency, live, memory, micro, report, restart
+from bench import burst, fleet, latency, live, memory, micro, redis, report, restart
 from bench.figures import Figure
 from bench.processes import BenchFailed
 from bench.report import Run
@@ -40,7 +40,7 @@ QUESTIONS: Mapping[str, Callable[[World], Awaitable[list[Figure]]]] = {
     "fleet": fleet.thirty,
     "fleet-300": fleet.many,
 }
-ROWS = ("micro", *QUESTIONS)
+ROWS = ("micro", "redis", *QUESTIONS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if "micro" in rows:
             figures += micro.measure()
+        if "redis" in rows:
+            figures += redis.measure(QUICK_DIVISOR if options.quick else 1)
         if questions := [row for row in rows if row in QUESTIONS]:
             _measure(questions, QUICK_DIVISOR if options.quick else 1, figures)
     except (BenchFailed, NotReady, ToolsMissing) as error:

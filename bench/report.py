@@ -55,6 +55,8 @@ BARS: Mapping[Name, Bar] = {
     ("live-slow", "last of 25"): Bar(8300, at_most=400),
     ("fleet", "all"): Bar(6.1, at_most=2.0),
     ("fleet-300", "all"): Bar(at_most=2.0),
+    ("redis", "SET passed on"): Bar(times_floor=2.5),
+    ("redis", "GET passed on"): Bar(times_floor=2.5),
 }
 _NO_BAR = Bar()
 

@@ -42,6 +42,7 @@ def test_every_parser_has_a_target() -> None:
         "patterns",
         "payloads",
         "resp",
+        "respframes",
         "selectors",
         "spdy",
         "timestamps",

@@ -6,7 +6,7 @@ from argocd_agent.errors import ConfigError
 from argocd_agent.peer.redis import RedisSettings
 from argocd_agent.settings.declare import more_than_zero, setting
 from argocd_agent.settings.program import ProgramConfig
-from argocd_agent.settings.values import Secret, address, boolean, duration, secret, text
+from argocd_agent.settings.values import Secret, address, boolean, duration, integer, secret, text
 
 REDIS_CA_SECRET = "argocd-redis-tls"
 
@@ -75,6 +75,40 @@ class AgentRedis(ProgramConfig):
         boolean,
     )
 
+    # A cache of our own instead
+    embedded_cache: bool = setting(
+        "embedded-cache",
+        False,
+        "Be the cache of the Argo CD on this cluster, which then needs no Redis: its parts are pointed at us, and give "
+        "the password of --redis-password or --redis-creds-dir-path. (Not in the reference.)",
+        boolean,
+        configmap="",
+    )
+    embedded_cache_listen: tuple[str, int] | None = setting(
+        "embedded-cache-listen",
+        ("", 6379),
+        "Address that this cache is served at; without a host, all interfaces. Port 0: a free one.",
+        address,
+        configmap="",
+    )
+    embedded_cache_memory_bytes: int = setting(
+        "embedded-cache-memory",
+        256 * 1024 * 1024,
+        "Bytes that this cache holds at most; beyond, what was used longest ago goes. 256 MiB holds the trees of some "
+        "thousand Applications.",
+        integer,
+        configmap="",
+        check=more_than_zero,
+    )
+    embedded_cache_cert_path: str = setting(
+        "embedded-cache-tls-cert",
+        "",
+        "Certificate of this cache as a PEM file, for TLS. Read at start.",
+        text,
+        configmap="",
+    )
+    embedded_cache_key_path: str = setting("embedded-cache-tls-key", "", "Its key as a PEM file.", text, configmap="")
+
 
 def redis_settings(config: AgentRedis) -> RedisSettings | None:
     """How to reach Redis; None where no address is given: then nothing that needs it is done."""
@@ -108,3 +142,7 @@ def check_redis(config: AgentRedis) -> None:
         raise ConfigError(
             "--redis-tls-enabled needs --redis-tls-ca-path, --redis-tls-ca-secret-name or --redis-tls-insecure"
         )
+    if bool(config.embedded_cache_cert_path) != bool(config.embedded_cache_key_path):
+        raise ConfigError("--embedded-cache-tls-cert and --embedded-cache-tls-key: give both or neither")
+    if config.embedded_cache and config.embedded_cache_listen is None:
+        raise ConfigError("--embedded-cache-listen: must be given with --embedded-cache")

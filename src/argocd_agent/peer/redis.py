@@ -59,14 +59,21 @@ class RedisAccess:
     def options(self) -> RedisOptions:
         """How to connect now. Raises `CacheUnavailable` while something is missing."""
         host, port = self._settings.address
+        username, password = self.credentials()
         try:
-            username, password = _credentials(self._settings)
             tls = self._tls() if self._settings.tls else None
         except OSError as error:
             raise CacheUnavailable(f"Redis: cannot read {error.filename}: {error.strerror}") from error
         except KeyMaterialError as error:
             raise CacheUnavailable(f"Redis: {error}") from error
         return RedisOptions(host=host, port=port, username=username, password=password, tls=tls)
+
+    def credentials(self) -> tuple[str, Secret]:
+        """User and password of now. Raises `CacheUnavailable` where their file cannot be read."""
+        try:
+            return _credentials(self._settings)
+        except OSError as error:
+            raise CacheUnavailable(f"Redis: cannot read {error.filename}: {error.strerror}") from error
 
     async def run(self) -> None:
         """Keep the CA current, until cancelled."""

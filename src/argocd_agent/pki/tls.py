@@ -123,12 +123,7 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     """The TLS context for dialling: a principal, or a Redis. Raises `KeyMaterialError`, `ConfigError`."""
     check_versions(tls.minimum, tls.maximum)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = _OPENSSL_VERSION[tls.minimum]
-    if tls.maximum is not None:
-        context.maximum_version = _OPENSSL_VERSION[tls.maximum]
-    older = [suite.openssl for suite in tls.ciphers if suite.versions != _ONLY_1_3]
-    if older:
-        context.set_ciphers(":".join(older))
+    version_limits(context, tls.minimum, tls.maximum, tls.ciphers)
     if tls.alpn:
         context.set_alpn_protocols([tls.alpn])
     context.hostname_checks_common_name = False
@@ -141,7 +136,7 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if tls.certificate_pem or tls.key_pem:
-        _load_pair(context, tls.certificate_pem, tls.key_pem, tls.where)
+        load_pair(context, tls.certificate_pem, tls.key_pem, tls.where)
     return context
 
 
@@ -158,13 +153,25 @@ def server_context(tls: ServerTls, minimum: TlsVersion = TlsVersion.TLS_1_2) -> 
     context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])
     _trust(context, tls.ca_pem, "CA of clients")
-    _load_pair(context, tls.certificate_pem, tls.key_pem, "server certificate")
+    load_pair(context, tls.certificate_pem, tls.key_pem, "server certificate")
     return context
+
+
+def version_limits(
+    context: ssl.SSLContext, minimum: TlsVersion, maximum: TlsVersion | None, ciphers: Sequence[CipherSuite]
+) -> None:
+    """Let *context* speak these versions only, and below TLS 1.3 these suites; none: the library's own choice."""
+    context.minimum_version = _OPENSSL_VERSION[minimum]
+    if maximum is not None:
+        context.maximum_version = _OPENSSL_VERSION[maximum]
+    older = [suite.openssl for suite in ciphers if suite.versions != _ONLY_1_3]
+    if older:
+        context.set_ciphers(":".join(older))
 
 
 def check_pair(certificate_pem: str, key_pem: str, where: str) -> None:
     """Nothing, or `KeyMaterialError` when the two are not a certificate and its own, unencrypted private key."""
-    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate_pem, key_pem, where)
+    load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate_pem, key_pem, where)
 
 
 def _trust(context: ssl.SSLContext, pem: str, where: str) -> None:
@@ -175,7 +182,8 @@ def _trust(context: ssl.SSLContext, pem: str, where: str) -> None:
         raise KeyMaterialError(f"{where}: expected CA certificates in PEM, OpenSSL says: {error.reason}") from error
 
 
-def _load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str, where: str) -> None:
+def load_pair(context: ssl.SSLContext, certificate_pem: str, key_pem: str, where: str) -> None:
+    """Let *context* show a certificate with its key. Raises `KeyMaterialError`."""
     certificates_in(certificate_pem, f"{where}, tls.crt")
     if "PRIVATE KEY-----" not in key_pem:
         raise KeyMaterialError(

@@ -14,6 +14,9 @@ inbound      what agents send → what is done about it on the hub
 resync       both sides brought up to date on connecting, and now and then
 blocklist    certificates that must not come in
 identity     who this principal is
+clusterinfo  what Argo CD shows of agents' clusters, kept true in its Redis
+redisface    the Redis that Argo CD talks to
+pushes       what agents say of Redis subscriptions, to whoever subscribed
 connections  what the hub tells people about its agents' connections
 held         what agents' brakes hold, and orders about it; heldfile: the ConfigMap
 """

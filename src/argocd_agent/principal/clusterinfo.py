@@ -34,6 +34,7 @@ from argocd_agent.wire.cachevalues import (
     write_cluster_info,
 )
 from argocd_agent.wire.payloads import ClusterCacheInfo
+from argocd_agent.wire.timestamps import format_time
 
 log = get_log("ClusterInfo")
 
@@ -59,7 +60,8 @@ class _Known:
 class ClusterInfos:
     """Keeps the documents true. `run` until cancelled; everything else only notes what happened.
 
-    *entry* is `Clusters.entry`, *registered* the agents that have a Secret, *now* the time as RFC 3339.
+    *entry* is `Clusters.entry`, *registered* the agents that have a Secret, *now* the time as RFC 3339. *shown_as_of*
+    says how old what is shown of an agent is, None where nothing is shown.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class ClusterInfos:
         registered: Callable[[], tuple[AgentName, ...]],
         now: Callable[[], str],
         metrics: PrincipalMetrics,
+        shown_as_of: Callable[[AgentName], float | None] = lambda _: None,
     ) -> None:
         self._cache, self._compression = cache, compression
         self._entry, self._registered, self._now, self._metrics = entry, registered, now, metrics
+        self._shown_as_of = shown_as_of
         self._known: dict[AgentName, _Known] = {}
         self._due: dict[AgentName, None] = {}
         self._wake = asyncio.Event()
@@ -189,9 +193,10 @@ class ClusterInfos:
 
     def _state(self, agent: AgentName, status: str) -> ConnectionState:
         word = "connected" if status == CONNECTED else "disconnected"
-        return ConnectionState(
-            status=status, message=f"Agent: '{agent}' is {word} with principal", attempted_at=self._now()
-        )
+        message, shown = f"Agent: '{agent}' is {word} with principal", self._shown_as_of(agent)
+        if status == DISCONNECTED and shown is not None:
+            message += f"; its resource trees are shown as of {format_time(shown)}"
+        return ConnectionState(status=status, message=message, attempted_at=self._now())
 
 
 def _readable(found: bytes | None, key: str) -> ClusterInfo:

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from argocd_agent.errors import ConfigError
 from argocd_agent.peer.redis import RedisSettings
-from argocd_agent.settings.declare import Served, setting
+from argocd_agent.settings.declare import setting
 from argocd_agent.settings.program import ProgramConfig
 from argocd_agent.settings.values import Secret, address, boolean, choice, secret, text
 
-LATER = Served.NOT_YET
 REDIS_CA_SECRET = "argocd-redis-tls"
 
 
@@ -51,7 +50,14 @@ class PrincipalRedis(ProgramConfig):
         "Do not serve Redis to Argo CD.",
         boolean,
         configmap="",
-        served=LATER,
+    )
+    redis_proxy_listen: tuple[str, int] | None = setting(
+        "redis-proxy-listen",
+        ("", 6379),
+        "Address that Redis is served at to Argo CD; without a host, all interfaces. Port 0: a free one, which the log "
+        "names. (Not in the reference, which always has this one.)",
+        address,
+        configmap="",
     )
     redis_tls_enabled: bool = setting(
         "redis.tls.enabled",
@@ -62,9 +68,8 @@ class PrincipalRedis(ProgramConfig):
     redis_proxy_cert_path: str = setting(
         "redis.proxy.server.tls.cert-path",
         "",
-        "Certificate of the Redis proxy as a PEM file.",
+        "Certificate of the Redis proxy as a PEM file. Read again on change.",
         text,
-        served=LATER,
         flag="--redis-proxy-server-tls-cert",
     )
     redis_proxy_key_path: str = setting(
@@ -72,15 +77,13 @@ class PrincipalRedis(ProgramConfig):
         "",
         "Its key as a PEM file.",
         text,
-        served=LATER,
         flag="--redis-proxy-server-tls-key",
     )
     redis_proxy_secret_name: str = setting(
         "redis.proxy.server.tls.secret-name",
         "argocd-redis-proxy-tls",
-        "TLS Secret of the Redis proxy.",
+        "TLS Secret of the Redis proxy. Read again on change.",
         text,
-        served=LATER,
     )
     redis_ca_path: str = setting("redis.ca-path", "", "CA of Redis as a PEM file. Read at every connection.", text)
     redis_ca_secret_name: str = setting(

@@ -37,6 +37,8 @@ class PrincipalMetrics(Protocol):
     def held_deletions(self, agent: str, count: int) -> None: ...
     def agent_forgotten(self, agent: str) -> None: ...
     def cache_failed(self) -> None: ...
+    def redis_asked(self, agent: str, command: str, is_failed: bool) -> None: ...
+    def redis_forgotten(self, agent: str) -> None: ...
 
 
 class AgentMetrics(Protocol):
@@ -52,6 +54,7 @@ class AgentMetrics(Protocol):
     def resent(self) -> None: ...
     def outbox_depth(self, depth: int) -> None: ...
     def held_deletions(self, count: int) -> None: ...
+    def redis_asked(self, command: str, is_failed: bool) -> None: ...
 
 
 class _Principal:
@@ -85,6 +88,9 @@ class _Principal:
         )
         self._held = gauge(_HELD, "Deletions that the agent's brake holds.", "agent_name")
         self._cache_errors = counter("argocd_principal_cache_errors_total", "States that Redis did not take.")
+        prefix, labels = "argocd_principal_redis_proxy", ("agent_name", "command")
+        self._redis_requests = counter(f"{prefix}_requests_total", "Redis commands asked of agents.", *labels)
+        self._redis_errors = counter(f"{prefix}_errors_total", "Those that failed.", *labels)
         self._queue = _Queue(registry, "argocd_principal_workqueue")
         self._agents: set[str] = set()
 
@@ -138,6 +144,16 @@ class _Principal:
     def cache_failed(self) -> None:
         self._cache_errors.add(1)
 
+    def redis_asked(self, agent: str, command: str, is_failed: bool) -> None:
+        self._redis_requests.add(1, agent, command)
+        if is_failed:
+            self._redis_errors.add(1, agent, command)
+
+    def redis_forgotten(self, agent: str) -> None:
+        for command in ("get", "subscribe"):
+            self._redis_requests.forget(agent, command)
+            self._redis_errors.forget(agent, command)
+
     def _series_of(self, agent: str) -> str:
         if agent not in self._agents:
             if len(self._agents) >= AGENTS_WITH_SERIES:
@@ -172,6 +188,9 @@ class _Agent:
         )
         self._errors = counter("agent_errors", "Inbound events that failed.", "resource_type")
         self._held = gauge(_HELD, "Deletions that the brake holds.")
+        prefix = "argocd_agent_redis_proxy"
+        self._redis_requests = counter(f"{prefix}_requests_total", "Redis commands that the hub asked for.", "command")
+        self._redis_errors = counter(f"{prefix}_errors_total", "Those that failed.", "command")
         self._queue = _Queue(registry, "argocd_agent_workqueue")
 
     def connection(self, is_connected: bool, since: float) -> None:
@@ -210,6 +229,11 @@ class _Agent:
     def held_deletions(self, count: int) -> None:
         self._held.set(count)
 
+    def redis_asked(self, command: str, is_failed: bool) -> None:
+        self._redis_requests.add(1, command)
+        if is_failed:
+            self._redis_errors.add(1, command)
+
 
 class _Queue:
     """The outboxes, under the names of the reference's work queues."""
@@ -241,12 +265,13 @@ class _NoPrincipalMetrics:
     event_sent = event_received = event_processed = application_queued = staticmethod(_ignore)
     refused = resent = send_failed = outbox_depth = cache_failed = staticmethod(_ignore)
     held_deletions = agent_forgotten = staticmethod(_ignore)
+    redis_asked = redis_forgotten = staticmethod(_ignore)
 
 
 class _NoAgentMetrics:
     connection = auth_failure = propagation_latency = staticmethod(_ignore)
     event_sent = event_received = event_processed = staticmethod(_ignore)
-    refused = resent = outbox_depth = held_deletions = staticmethod(_ignore)
+    refused = resent = outbox_depth = held_deletions = redis_asked = staticmethod(_ignore)
 
 
 NO_PRINCIPAL_METRICS: PrincipalMetrics = _NoPrincipalMetrics()

@@ -53,9 +53,14 @@ def pack(document: bytes, compression: Compression) -> bytes:
     return packer.compress(document) + packer.flush()
 
 
+def is_compressed(value: bytes) -> bool:
+    """Whether *value* is a gzip stream; JSON cannot begin like one."""
+    return value.startswith(_GZIP_MAGIC)
+
+
 def unpack(value: bytes, limit: int = UNPACKED_BYTES) -> bytes:
     """The document in a cache value, compressed or not. Raises `DecodeError`."""
-    if not value.startswith(_GZIP_MAGIC):
+    if not is_compressed(value):
         return value
     unpacker = zlib.decompressobj(wbits=_GZIP_WINDOW)
     try:

@@ -133,6 +133,10 @@ class Channels:
         if not listeners:
             self._listeners.pop(channel, None)
 
+    def names(self) -> list[bytes]:
+        """The channels that somebody listens to."""
+        return list(self._listeners)
+
     def publish(self, channel: bytes, message: bytes) -> int:
         """Tell everybody on *channel*; how many they were."""
         listeners = tuple(self._listeners.get(channel, ()))
