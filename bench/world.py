@@ -80,6 +80,7 @@ class World:
             *("--listen-host", "127.0.0.1", "--listen-port", str(self.port)),
             *("--auth", "mtls:subject:CN=([^,]+)", "--allowed-namespaces", f"{AGENT},{FLEET}-*"),
             *("--resource-proxy-listen-host", "127.0.0.1", "--resource-proxy-listen-port", str(self.proxy_port)),
+            *("--redis-server-address", "", "--disable-redis-proxy"),
             *self._pages(),
         )
         return await self._start(PRINCIPAL, command)
@@ -88,7 +89,7 @@ class World:
         """Start an agent that lives in *namespace* of the spoke."""
         command = (
             *(_PROGRAM, "agent", "--namespace", namespace, "--kubeconfig", str(kubeconfig or self.spoke.kubeconfig)),
-            *("--agent-mode", "managed", "--creds", "mtls:any"),
+            *("--agent-mode", "managed", "--creds", "mtls:any", "--redis-addr", ""),
             *("--server-address", "127.0.0.1", "--server-port", str(self.port)),
             *self._pages(),
         )

@@ -88,6 +88,7 @@ class Hub:
             f"--metrics-port={self.metrics_port}",
             f"--resource-proxy-listen-host={LOOPBACK}",
             f"--resource-proxy-listen-port={self.proxy_port}",
+            "--disable-redis-proxy",
         ]
         defaults = {"--auth": "mtls:subject:CN=([^,]+)", "--allowed-namespaces": "*"}
         return Running("principal", [*arguments, *_with_defaults(defaults, flags)], self.health_port)

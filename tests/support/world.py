@@ -141,7 +141,7 @@ class World:
     async def start_principal(self, uid: str = HUB_UID) -> None:
         """A new principal process."""
         config = PrincipalConfig(namespace=HOME, auth=Method("mtls", "subject:CN=([^,]+)"), **self.principal_settings)
-        self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid, self.hub_cache)
+        self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid, self.hub_cache, None)
         self._run("principal", self.hub.run())
         await self.hub.read()
 

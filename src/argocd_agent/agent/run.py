@@ -8,20 +8,17 @@ import asyncio
 from pathlib import Path
 
 from argocd_agent import __version__
+from argocd_agent.agent.cache import SpokeCache, check_cache
 from argocd_agent.agent.calls import Calls
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.connection import Connection, Login
 from argocd_agent.agent.keys import Keys
-from argocd_agent.agent.redisconfig import redis_settings
 from argocd_agent.agent.spoke import Spoke, parts_of
 from argocd_agent.agent.view import Sights
 from argocd_agent.backends.kubernetes.pods import KubernetesPods
 from argocd_agent.backends.kubernetes.raw import KubernetesRaw
-from argocd_agent.backends.ports import Cache
-from argocd_agent.backends.redis import MemoryCache, RedisCache
 from argocd_agent.errors import ConfigError
 from argocd_agent.peer.program import cluster_of, pages, reporter, run_parts
-from argocd_agent.peer.redis import RedisAccess, check_access
 from argocd_agent.protocol.capabilities import announce
 from argocd_agent.telemetry import fields
 from argocd_agent.telemetry.health import Health
@@ -38,19 +35,16 @@ PRINCIPAL = "connection to the principal"
 async def run_agent(config: AgentConfig, stop: asyncio.Event) -> None:
     """Serve until *stop* is set. Raises `ConfigError` for what cannot work and will not heal by itself."""
     login = _login(config)
-    redis = redis_settings(config)
-    if redis is not None:
-        check_access(redis)
+    check_cache(config)
     health = Health((*parts_of(config.mode), PRINCIPAL))
     metrics, registry = (
         agent_metrics(__version__, config.mode.value) if config.metrics_port else (NO_AGENT_METRICS, None)
     )
     async with cluster_of(config) as cluster:
-        access = None if redis is None else RedisAccess(redis, cluster, config.namespace)
-        cache: Cache = MemoryCache() if access is None else RedisCache(access.options)
+        spoke_cache = SpokeCache(config, cluster)
         calls = Calls()
         sights = Sights(KubernetesRaw(cluster), KubernetesPods(cluster), calls)
-        spoke = Spoke(config, cluster, health, metrics, cache, sights)
+        spoke = Spoke(config, cluster, health, metrics, spoke_cache.cache, sights)
         keys = Keys(config, cluster, health, renewed=lambda: connection.material_changed())
         for part in keys.parts:
             health.set(part, is_ready=False, reason="not read yet")
@@ -69,8 +63,8 @@ async def run_agent(config: AgentConfig, stop: asyncio.Event) -> None:
                 "Agent starts",
                 {fields.VERSION: __version__, fields.MODE: config.mode.value, fields.NAMESPACE: config.namespace},
             )
-            parts = {"keys": keys.run(), "spoke": _serve(spoke, connection)}
-            await run_parts(parts if access is None else parts | {"the way to Redis": access.run()}, stop)
+            parts = {"keys": keys.run(), "spoke": _serve(spoke, connection), "cache": spoke_cache.run()}
+            await run_parts(parts, stop)
 
 
 def _dial_options(config: AgentConfig, keys: Keys) -> DialOptions:

@@ -65,11 +65,11 @@ class Spoke:
         self._braking: Braking | None = None
         if config.mode is Mode.AUTONOMOUS:
             self._side: Managed | Autonomous = self._autonomous(cluster, health, events)
-            self._view = View(config, cluster, self._link, self._side.applications, sights)
+            self._view = View(config, cluster, self._link, self._side.applications, cache, sights, metrics)
             return
         self._braking = Braking(config, cluster, health, metrics, self._link, events, lambda: managed)
         managed = self._side = self._managed(cluster, health, self._braking)
-        self._view = View(config, cluster, self._link, managed.applications, sights)
+        self._view = View(config, cluster, self._link, managed.applications, cache, sights, metrics)
 
     def _managed(self, cluster: Cluster, health: Health, brake: Braking) -> Managed:
         return Managed(
@@ -143,6 +143,7 @@ class Spoke:
             return await session.run()
         finally:
             self._counts.closed()
+            self._view.closed()
 
     def _opened(self) -> None:
         self._side.opened()

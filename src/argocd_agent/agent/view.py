@@ -1,23 +1,26 @@
-"""What this spoke shows to the hub when it asks: live objects, container logs, terminals. In both modes alike."""
+"""What this spoke shows to the hub when it asks: live objects, logs, terminals, Argo CD's cache. In both modes."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from argocd_agent.agent.config import AgentConfig
 from argocd_agent.agent.serve.live import Live
 from argocd_agent.agent.serve.logs import LogServer
 from argocd_agent.agent.serve.ports import HubCalls
+from argocd_agent.agent.serve.redis import RedisService
 from argocd_agent.agent.serve.terminal import TerminalServer
 from argocd_agent.agent.tracking import read_object
 from argocd_agent.backends.pods import Pods
-from argocd_agent.backends.ports import Cluster, RawApi
+from argocd_agent.backends.ports import Cache, Cluster, RawApi
 from argocd_agent.errors import Forbidden
-from argocd_agent.peer.link import Link
+from argocd_agent.peer.link import Link, payload_of
 from argocd_agent.peer.mirrors import Key
-from argocd_agent.protocol.events import Event, Target
+from argocd_agent.protocol.events import Event, EventId, EventType, Target
 from argocd_agent.resources.objects import Object
 from argocd_agent.resources.tracking import Ref
+from argocd_agent.telemetry.metrics import AgentMetrics
 from argocd_agent.wire.kubepaths import KubePath
+from argocd_agent.wire.requests import RedisRequest, RedisResponse
 
 Handler = Callable[[Event], Awaitable[None]]
 
@@ -35,9 +38,22 @@ class View:
     """Answers the hub, by the Applications in *held*, those of this spoke as last seen."""
 
     def __init__(
-        self, config: AgentConfig, cluster: Cluster, link: Link, held: Mapping[Key, Object], sights: Sights
+        self,
+        config: AgentConfig,
+        cluster: Cluster,
+        link: Link,
+        held: Mapping[Key, Object],
+        cache: Cache,
+        sights: Sights,
+        metrics: AgentMetrics,
     ) -> None:
-        self._raw = sights.raw
+        self._raw, self._link = sights.raw, link
+        self._redis = RedisService(
+            cache,
+            self._answer,
+            destination_mapping=config.destination_based_mapping,
+            count=metrics.redis_asked,
+        )
         self._live = Live(
             link,
             cluster,
@@ -64,6 +80,7 @@ class View:
             Target.RESOURCE: self._live.resources.handle,
             Target.CONTAINER_LOG: self._logs.handle,
             Target.TERMINAL: self._terminals.handle,
+            Target.REDIS: self._cached,
         }
 
     def parts(self) -> dict[str, Coroutine[None, None, None]]:
@@ -72,7 +89,19 @@ class View:
             "what the live view goes by": self._live.run(),
             "send logs": self._logs.run(),
             "run terminals": self._terminals.run(),
+            "answer for the cache": self._redis.run(),
         }
+
+    def closed(self) -> None:
+        """The session has ended, and the subscriptions of the hub with it."""
+        self._redis.closed()
+
+    async def _cached(self, event: Event) -> None:
+        self._redis.take(payload_of(event, RedisRequest))
+
+    def _answer(self, response: RedisResponse) -> None:
+        message = self._link.message(Target.REDIS, EventType.REDIS_RESPONSE, response)
+        self._link.put_once(replace(message, event_id=EventId(response.uuid)))
 
     async def _is_shown(self, namespace: str, pod: str) -> bool:
         """Whether a pod belongs to an Application. Raises `ClusterError` where that cannot be found out."""

@@ -134,6 +134,7 @@ def _principal(hub: Side, agents: Sequence[str], port: int, health_port: int) ->
         *("--listen-host", LOOPBACK, "--listen-port", str(port)),
         *("--auth", "mtls:subject:CN=([^,]+)", "--allowed-namespaces", ",".join(agents)),
         *("--resource-proxy-listen-host", LOOPBACK, "--resource-proxy-listen-port", "0"),
+        *("--redis-server-address", "", "--disable-redis-proxy"),  # nobody here has a Redis
         *("--metrics-port", "0", "--healthz-port", str(health_port)),
     )
 
@@ -147,7 +148,7 @@ def _on_spokes(
         where = ("--namespace", NAMESPACE, "--kubeconfig", str(side.kubeconfig))
         commands[f"agent {name}"] = (
             *(*_PROGRAM, "agent", *where, "--agent-mode", "managed", "--creds", "mtls:any"),
-            *("--server-address", LOOPBACK, "--server-port", str(links[name].port)),
+            *("--server-address", LOOPBACK, "--server-port", str(links[name].port), "--redis-addr", ""),
             *("--metrics-port", "0", "--healthz-port", str(health_port)),
         )
         commands[f"argo {name}"] = (*_ARGO, *where, "--work", str(folder / f"checkouts-{name}"))

@@ -5,10 +5,10 @@ It needs a cluster to stand on and streams to serve, not a network: `run` gives 
 
 import asyncio
 import time
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Callable, Collection
 
 from argocd_agent.backends.ports import Cache, Cluster
+from argocd_agent.backends.redis import RedisOptions
 from argocd_agent.errors import ClusterError, EventRefused
 from argocd_agent.peer.apply import Applier
 from argocd_agent.peer.drift import Drift
@@ -27,19 +27,19 @@ from argocd_agent.principal.held import HeldReports
 from argocd_agent.principal.inbound import Inbound
 from argocd_agent.principal.live import Live
 from argocd_agent.principal.namespaces import Namespaces
+from argocd_agent.principal.redisview import RedisView
 from argocd_agent.principal.resync import Resync
 from argocd_agent.principal.senders import ApplicationSender
 from argocd_agent.principal.sessions import Sessions
 from argocd_agent.principal.shares import Shares
+from argocd_agent.principal.streamview import streams
 from argocd_agent.principal.views import ApplicationViews, ProjectViews
 from argocd_agent.principal.watches import PARTS, Told, watches
 from argocd_agent.protocol.brake import Order
 from argocd_agent.protocol.capabilities import Capability
 from argocd_agent.protocol.events import AgentName, Event, EventType, Target
 from argocd_agent.protocol.modes import Mode
-from argocd_agent.proxies.logs import Logs
-from argocd_agent.proxies.reach import Reached
-from argocd_agent.proxies.terminal import Limits, Terminals
+from argocd_agent.proxies.redis.lastknown import LastKnown
 from argocd_agent.resources import appproject
 from argocd_agent.resources.identity import source_uid
 from argocd_agent.resources.kinds import APPLICATIONS, APPPROJECT, APPPROJECTS, Api
@@ -74,6 +74,7 @@ class Hub:
         metrics: PrincipalMetrics,
         uid: str,
         cache: Cache,
+        redis: Callable[[], RedisOptions] | None,
     ) -> None:
         self.uid, self._config, self._cluster, self._metrics = uid, config, cluster, metrics
         self._clock = asyncio.get_running_loop().time
@@ -87,6 +88,7 @@ class Hub:
         )
         self.agents = Agents(self._new_agent, self._classify)
         self.clusters = Clusters(self._registered, self._removed, self._cluster_changed)
+        known = LastKnown()
         self._cluster_infos = ClusterInfos(
             cache,
             Compression(config.redis_compression_type),
@@ -94,7 +96,10 @@ class Hub:
             registered=self.clusters.registered,
             now=lambda: format_time(time.time()),
             metrics=metrics,
+            shown_as_of=known.newest,
         )
+        self.live = Live(config, cluster, health, self.agents.get)
+        self.redis = RedisView(config, cluster, redis, self.live.ask, self._owner, known, metrics)
         self._mapping = HubMapping(config.namespace, self._is_autonomous, config.destination_based_mapping)
         self.connections = Connections(cluster, config.namespace, lambda: format_time(time.time()))
         told = Told(
@@ -133,8 +138,7 @@ class Hub:
             joined=self._joined,
         )
         events = KubeEvents(cluster, "argocd-agent-principal", time.time)
-        self.live = Live(config, cluster, health, self.agents.get)
-        self.logs, self.terminals = Logs(self._reached, limit=config.logs_max_sessions), self._terminals()
+        self.logs, self.terminals = streams(config, self.agents.get)
         self.inbound = Inbound(
             self._applications,
             self._mapping,
@@ -148,6 +152,7 @@ class Hub:
                 (Mode.MANAGED, Target.BRAKE): self._held_reported,
                 (Mode.MANAGED, Target.CLUSTER_CACHE_INFO): self._counted,
                 **{(mode, Target.RESOURCE): self.live.responses for mode in Mode},
+                **{(mode, Target.REDIS): self.redis.handle for mode in Mode},
             },
         )
         self._held = HeldReports(
@@ -167,30 +172,14 @@ class Hub:
             metrics,
             self.clusters.is_registered,
             self._cluster_infos,
+            self.redis.connected,
             self._ended,
         )
-
-    def _terminals(self) -> Terminals:
-        config = self._config
-        recordings = Path(config.terminal_recording_path) if config.terminal_recording_path else None
-        limits = Limits(
-            sessions=config.terminal_max_sessions,
-            total_seconds=config.terminal_max_duration_seconds,
-            idle_seconds=config.terminal_idle_timeout_seconds,
-            recordings=recordings,
-            recording_bytes=config.terminal_recording_max_bytes,
-        )
-        return Terminals(self._reached, limits)
-
-    def _reached(self, name: AgentName) -> Reached | None:
-        agent = self.agents.get(name)
-        if agent is None or agent.stream is None:
-            return None
-        return Reached(agent.mode, agent.stream.peer.is_reference, agent.link.put_once)
 
     def _ended(self, name: AgentName) -> None:
         """The session of agent *name* has ended, and no other has taken its place."""
         self.live.disconnected(name)
+        self.redis.disconnected(name)
         self.logs.agent_lost(name)
         self.terminals.agent_lost(name)
 
@@ -334,6 +323,12 @@ class Hub:
             payload = HeldOrder(order=order)
             agent.link.put(agent.link.message(Target.BRAKE, EventType.HELD_ORDER, payload, key="held-order"))
 
+    def _owner(self, namespace: str, name: str) -> AgentName | None:
+        """The agent of an Application that Argo CD asks about; None for one of the hub's own."""
+        held = self.watches.applications.objects.get((namespace or self._config.namespace, name))
+        agent = self._mapping.agent_of(held) if held is not None else AgentName(namespace)
+        return agent if agent and self.clusters.is_registered(agent) else None
+
     def _secret_of(self, name: AgentName) -> Object | None:
         entry = self.clusters.entry(name)
         key = (self._config.namespace, entry.secret) if entry is not None else ("", "")
@@ -372,6 +367,7 @@ class Hub:
         self.connections.forgotten(name)
         self._held.forgotten(name)
         self._cluster_infos.removed(name)
+        self.redis.removed(name)
         self._shares.agent_changed(name)
         if self.agents.is_autonomous(name):
             self._classify((name,))

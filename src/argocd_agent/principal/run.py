@@ -69,7 +69,7 @@ async def _serve(
     access = None if settings is None else RedisAccess(settings, cluster, config.namespace)
     cache: Cache = MemoryCache() if access is None else RedisCache(access.options)
     uid = await _identity(config, cluster, reporter(health, IDENTITY))
-    hub = Hub(config, cluster, health, metrics, uid, cache)
+    hub = Hub(config, cluster, health, metrics, uid, cache, None if access is None else access.options)
     blocklist = Blocklist(cluster, config.namespace, lambda one: _dismiss(one), reporter(health, BLOCKLIST))
     registration = _registration(config, cluster, health, hub, keys)
     gate = Gatekeeper(
@@ -102,6 +102,7 @@ async def _serve(
         await keys.complete()
         view = hub.live.run(keys.token_key, hub.clusters.is_registered, blocklist.has, hub.logs, hub.terminals)
         tasks.create_task(view, name="the live view")
+        tasks.create_task(hub.redis.run(), name="Redis for Argo CD")
         async with serve(_listener_options(config, keys, hub.uid), gate) as listener:
             log.info("Listening for agents", {fields.ADDRESS: f"{config.listen_host or '*'}:{listener.port}"})
             reporter(health, LISTENER)(None)

@@ -36,6 +36,7 @@ class Sessions:
     metrics: PrincipalMetrics
     is_registered: Callable[[AgentName], bool]
     cluster_infos: ClusterInfos
+    opened: Callable[[AgentName], None]
     ended: Callable[[AgentName], None]
 
     async def serve(self, identity: Identity, stream: EventStream) -> None:
@@ -96,6 +97,7 @@ class Sessions:
         self.metrics.agent_connected(agent.name)
         self.connections.connected(agent.name, agent.mode, stream.address)
         self.cluster_infos.connected(agent.name)
+        self.opened(agent.name)
         reason = "the principal is stopping"
         try:
             reason = await session.run()

@@ -59,7 +59,7 @@ async def our_listener(cluster: EmbeddedCluster) -> AsyncIterator[int]:
     await cluster.create(SECRETS, secret)
     auth = "subject:CN=([^,]+)"
     config = PrincipalConfig(namespace=HOME, auth=Method("mtls", auth), allowed_namespaces=("agent-*",))
-    hub = Hub(config, cluster, Health(()), NO_PRINCIPAL_METRICS, PRINCIPAL, MemoryCache())
+    hub = Hub(config, cluster, Health(()), NO_PRINCIPAL_METRICS, PRINCIPAL, MemoryCache(), None)
     key = TokenKey.from_pem(to_pem(generate(rsa_bits=2048)), "the tests' key")
     gate = Gatekeeper(
         parse_method(f"mtls:{auth}", plaintext=False, is_blocked=lambda _: False),
