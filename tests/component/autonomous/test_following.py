@@ -100,6 +100,7 @@ async def test_a_deletion_while_disconnected_is_followed_when_the_agent_is_back(
         assert await world.hub_side().names() == {"stays"}
 
 
+@pytest.mark.feature("C-66")
 @pytest.mark.parametrize("who", ["principal", "agent-1"])
 async def test_what_changed_while_one_side_was_down_is_put_right(who: str) -> None:
     async with a_world(**AUTONOMOUS) as world:

@@ -1,5 +1,7 @@
 """What an autonomous agent publishes never takes the place of what is another's, whatever it is called."""
 
+import pytest
+
 from argocd_agent.protocol.names import ANNOTATION_SOURCE_UID
 from argocd_agent.resources.kinds import APPPROJECTS
 from tests.support.objects import a_project, an_application
@@ -8,6 +10,7 @@ from tests.support.world import Side, a_world, passing
 SHORT, LONG = "agent", "agent-b"
 
 
+@pytest.mark.feature("C-60")
 async def test_of_two_projects_with_one_name_on_the_hub_the_first_stays() -> None:
     async with a_world(SHORT, LONG, autonomous=(SHORT, LONG)) as world:
         theirs = await world.spoke_side(LONG, APPPROJECTS).create(a_project("c"))
@@ -24,6 +27,7 @@ async def test_of_two_projects_with_one_name_on_the_hub_the_first_stays() -> Non
         assert await world.hub_home(APPPROJECTS).expect("agent-b-c") == shown
 
 
+@pytest.mark.feature("C-60")
 async def test_a_project_of_the_hubs_own_is_neither_overwritten_nor_deleted() -> None:
     async with a_world(SHORT, autonomous=(SHORT,)) as world:
         own = await world.hub_home(APPPROJECTS).create(a_project("agent-team"))
@@ -37,6 +41,7 @@ async def test_a_project_of_the_hubs_own_is_neither_overwritten_nor_deleted() ->
         assert await world.hub_home(APPPROJECTS).expect("agent-team") == own
 
 
+@pytest.mark.feature("C-60")
 async def test_where_applications_are_mapped_by_destination_another_agents_is_not_overwritten() -> None:
     settings = {"destination_based_mapping": True, "allowed_namespaces": ("*",)}
     async with a_world("auto", "managed", autonomous=("auto",), principal=settings) as world:

@@ -163,7 +163,7 @@ async def test_a_principal_that_is_gone_lets_the_state_expire() -> None:
     assert await hub.connection() is None
 
 
-@pytest.mark.feature("P-43")
+@pytest.mark.feature("P-43", "C-38")
 async def test_counts_stand_beside_the_state_and_survive_a_reconnect() -> None:
     async with a_hub() as hub:
         hub.infos.connected(AGENT)

@@ -41,7 +41,7 @@ def on_spoke(world: World, agent: str, namespace: str) -> Side:
     return Side(world.spoke_clusters[agent], namespace, APPLICATIONS)
 
 
-@pytest.mark.feature("P-52", "A-67", "A-69", "C-19")
+@pytest.mark.feature("P-52", "A-67", "A-69", "C-19", "C-20")
 async def test_an_application_reaches_the_agent_that_it_names_in_its_own_namespace() -> None:
     async with a_world("agent-1", "agent-2", **by_destination()) as world:
         hub = await hub_namespace(world, "team-a")

@@ -14,7 +14,7 @@ async def held(world: World, agent: str = "agent-1") -> dict[str, str] | None:
     return None if found is None else found.look("data")
 
 
-@pytest.mark.feature("P-79", "A-62", "C-32")
+@pytest.mark.feature("P-79", "A-62", "C-32", "C-68")
 async def test_keys_go_to_managed_agents_only_and_follow() -> None:
     async with a_world("agent-1", "agent-2", "agent-3", autonomous=("agent-3",)) as world:
         hub = world.hub_home(CONFIGMAPS)
@@ -84,12 +84,15 @@ async def test_keys_made_anew_on_the_hub_are_those_of_the_spoke_by_either_policy
 
 
 @pytest.mark.feature("P-50")
-async def test_a_label_keeps_the_keys_at_home() -> None:
+async def test_a_label_keeps_the_keys_at_home_and_lets_them_go_again() -> None:
     async with a_world() as world:
         made = await world.hub_home(CONFIGMAPS).create(the_keys(A="key"))
         await passing(0.5)
 
-        await world.hub_home(CONFIGMAPS).update(made.with_metadata(labels={LABEL_IGNORE_SYNC: "true"}))
+        made = await world.hub_home(CONFIGMAPS).update(made.with_metadata(labels={LABEL_IGNORE_SYNC: "true"}))
         await passing(0.5)
-
         assert await held(world) is None
+
+        await world.hub_home(CONFIGMAPS).update(made.with_metadata(labels=None))
+        await passing(0.5)
+        assert await held(world) == {"A": "key"}

@@ -136,9 +136,10 @@ async def test_a_label_keeps_a_project_at_home_and_lets_it_go_again() -> None:
         await passing(0.5)
         assert await names(world) == set()
 
-        made = await hub.update(made.with_metadata(labels=None))
-        await passing(0.5)
-        assert await names(world) == {"team"}
+        for labels in ({LABEL_IGNORE_SYNC: "True"}, {LABEL_IGNORE_SYNC: "false"}, None):
+            made = await hub.update(made.with_metadata(labels=labels))
+            await passing(0.5)
+            assert await names(world) == {"team"}
 
         await hub.update(made.with_metadata(labels={LABEL_IGNORE_SYNC: "true"}))
         await passing(0.5)

@@ -86,7 +86,7 @@ async def test_a_repository_that_changes_its_project_moves() -> None:
         assert (await names(world), await names(world, "agent-2")) == (set(), {"repo"})
 
 
-@pytest.mark.feature("P-78", "A-59")
+@pytest.mark.feature("P-78")
 @pytest.mark.parametrize("project", [None, "", "nobody"])
 async def test_a_repository_of_no_project_is_not_sent(project: str | None) -> None:
     async with a_world() as world:
@@ -145,17 +145,20 @@ async def test_a_secret_that_was_there_before_is_left_alone_and_its_owner_told_u
         assert ANNOTATION_REFUSED not in (await hub.expect("repo")).annotations
 
 
-@pytest.mark.feature("P-50")
-async def test_a_label_keeps_a_repository_at_home() -> None:
+@pytest.mark.feature("P-50", "C-15")
+async def test_a_label_keeps_a_repository_at_home_and_lets_it_go_again() -> None:
     async with a_world() as world:
         hub = await a_team(world)
         made = await hub.create(a_repository())
         await passing(0.5)
 
-        await hub.update(made.with_metadata(labels={**made.labels, LABEL_IGNORE_SYNC: "true"}))
+        hidden = await hub.update(made.with_metadata(labels={**made.labels, LABEL_IGNORE_SYNC: "true"}))
         await passing(0.5)
-
         assert await names(world) == set()
+
+        await hub.update(hidden.with_metadata(labels=made.labels))
+        await passing(0.5)
+        assert await names(world) == {"repo"}
 
 
 @pytest.mark.feature("A-63")

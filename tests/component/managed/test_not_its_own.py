@@ -41,6 +41,7 @@ def a_secret(name: str, labels: dict[str, str] | None = None, **data: str) -> Ob
     return new_object(SECRETS, Metadata(name=name, namespace=HOME, labels=labels), data=values)
 
 
+@pytest.mark.feature("C-60")
 async def test_a_report_about_what_it_was_not_given_marks_nothing() -> None:
     async with a_world() as world:
         secret = await world.hub_cluster.create(SECRETS, a_secret("argocd-secret"))
@@ -56,6 +57,7 @@ async def test_a_report_about_what_it_was_not_given_marks_nothing() -> None:
         assert await world.hub_home(APPPROJECTS).expect("team") == project
 
 
+@pytest.mark.feature("C-60")
 async def test_a_report_about_an_application_that_takes_no_part_marks_nothing() -> None:
     async with a_world("agent-1", "private", principal={"destination_based_mapping": True}) as world:
         hidden = await Side(world.hub_cluster, "private").create(an_application())
@@ -67,6 +69,7 @@ async def test_a_report_about_an_application_that_takes_no_part_marks_nothing() 
         assert await world.hub_cluster.get(APPLICATIONS, "private", "guestbook") == hidden
 
 
+@pytest.mark.feature("C-60")
 async def test_asking_for_anothers_repository_tells_nothing_of_it() -> None:
     async with a_world() as world:
         assert world.hub is not None

@@ -166,7 +166,7 @@ async def test_a_project_keeps_its_destinations_when_the_principal_starts_again(
         assert there(go) == await due_there(stage)
 
 
-@pytest.mark.feature("A-74", "A-77", "A-78")
+@pytest.mark.feature("A-74", "A-77", "A-78", "C-66")
 async def test_after_each_restart_and_cut_of_either_the_hub_shows_what_is_here_and_little_is_said() -> None:
     async with our_agent(mode=Mode.AUTONOMOUS) as stage:
         go = await filled(stage)

@@ -111,6 +111,7 @@ async def test_an_agent_that_leaves_a_project_loses_what_belongs_to_it_and_gets_
             await agrees(stage, go)
 
 
+@pytest.mark.feature("C-15")
 async def test_the_label_hides_every_kind_and_its_removal_shows_it() -> None:
     async with our_agent() as stage:
         go = await filled(stage)
@@ -174,7 +175,7 @@ async def test_what_is_made_anew_at_once_is_the_new_one_whatever_comes_first() -
             assert go.end.writer.is_idle
 
 
-@pytest.mark.feature("A-76")
+@pytest.mark.feature("A-76", "C-66")
 async def test_after_each_restart_and_cut_of_either_every_kind_is_equal_and_little_is_said() -> None:
     async with our_agent() as stage:
         go = await filled(stage)

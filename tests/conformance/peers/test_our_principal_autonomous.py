@@ -188,7 +188,7 @@ async def test_what_a_managed_agent_would_say_is_acked_and_changes_nothing() -> 
         assert go.end.writer.is_idle
 
 
-@pytest.mark.feature("P-83")
+@pytest.mark.feature("P-83", "C-66")
 async def test_after_each_restart_and_cut_of_either_the_hub_shows_what_is_there_and_little_is_said() -> None:
     async with our_principal(mode=Mode.AUTONOMOUS) as stage:
         go = await filled(stage)

@@ -162,6 +162,7 @@ async def test_only_what_is_of_a_project_of_the_agent_travels() -> None:
         assert set(go.repositories.objects) == {"creds", "early"}
 
 
+@pytest.mark.feature("P-50")
 async def test_the_label_hides_every_kind_and_its_removal_shows_it() -> None:
     async with our_principal() as stage:
         go = await filled(stage)
@@ -219,6 +220,7 @@ async def test_an_upsert_that_does_not_stick_is_not_tried_again_and_again() -> N
         assert len(go.end.of_ours()) == before
 
 
+@pytest.mark.feature("C-66")
 async def test_after_each_restart_and_cut_of_either_every_kind_is_equal_and_little_is_said() -> None:
     async with our_principal() as stage:
         go = await filled(stage)

@@ -27,6 +27,7 @@ def with_destinations(*destinations: object) -> Object:
     return a_project(spec={"destinations": list(destinations), "sourceNamespaces": ["*"]})
 
 
+@pytest.mark.feature("P-71", "C-24")
 @pytest.mark.parametrize(
     "destination",
     [
@@ -44,6 +45,7 @@ def test_a_destination_names_the_agent(destination: object) -> None:
     assert is_for_agent(with_destinations({"name": "other"}, destination), AGENT, by_destination=False)
 
 
+@pytest.mark.feature("P-71", "C-24")
 @pytest.mark.parametrize(
     "destination",
     [
@@ -70,6 +72,7 @@ def test_a_destination_does_not_name_the_agent(destination: object) -> None:
     assert not is_for_agent(with_destinations(destination), AGENT, by_destination=False)
 
 
+@pytest.mark.feature("P-71", "C-24")
 @pytest.mark.parametrize("by_destination", [True, False])
 @pytest.mark.parametrize(("first", "second"), [("*", "!agent-*"), ("!agent-*", "*")])
 def test_a_denied_agent_is_denied_wherever_the_denial_stands(first: str, second: str, by_destination: bool) -> None:
@@ -83,6 +86,7 @@ def test_a_denial_that_is_no_pattern_denies_nobody() -> None:
     assert is_for_agent(with_destinations({"name": "*"}, {"name": "![agent"}), AGENT, by_destination=True)
 
 
+@pytest.mark.feature("P-71", "C-24")
 @pytest.mark.parametrize(
     ("namespaces", "matches"),
     [
