@@ -1,6 +1,6 @@
 """How fast and how small the two programs are, on real API servers. Prints numbers, asserts nothing.
 
-    make bench                          every row, about 15 minutes; the figures go to results/latest.json
+    make bench                          every row, about 25 minutes; the figures go to results/latest.json
     make bench ARGS="create restart"    some rows
     make bench ARGS=--quick             a tenth of the samples, to see that it all works: figures without weight
     make bench ARGS=--record            keep the figures in results/, beside which later runs are printed

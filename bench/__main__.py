@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import burst, fleet, latency, live, memory, micro, redis, report, restart
+from bench import autonomous, burst, fleet, latency, live, memory, micro, projects, redis, relist, report, restart
 from bench.figures import Figure
 from bench.processes import BenchFailed
 from bench.report import Run
@@ -39,6 +39,9 @@ QUESTIONS: Mapping[str, Callable[[World], Awaitable[list[Figure]]]] = {
     "agents": memory.per_agent,
     "fleet": fleet.thirty,
     "fleet-300": fleet.many,
+    "projects": projects.measure,
+    "autonomous": autonomous.measure,
+    "relist": relist.measure,
 }
 ROWS = ("micro", "redis", *QUESTIONS)
 

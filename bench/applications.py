@@ -34,19 +34,27 @@ def spec_patch(revision: str) -> bytes:
 
 def status_patch(revision: str) -> bytes:
     """A merge patch with the status that Argo CD writes after a sync to *revision*: ten resources, 1.4 KB."""
-    status = {
+    return encode({"status": _status(revision)})
+
+
+def with_status(obj: Object, revision: str) -> Object:
+    """*obj* as Argo CD has it after a sync to *revision*."""
+    return obj.with_fields({"status": encode(_status(revision))})
+
+
+def marker(number: int) -> str:
+    """A revision that occurs nowhere else."""
+    return f"v-{number:08d}-v"
+
+
+def _status(revision: str) -> dict[str, Any]:
+    return {
         "sync": {"status": "Synced", "revision": revision},
         "health": {"status": "Healthy", "lastTransitionTime": "2026-01-01T00:00:00Z"},
         "reconciledAt": "2026-01-01T00:00:00Z",
         "resources": [_resource(number) for number in range(10)],
         "sourceType": "Helm",
     }
-    return encode({"status": status})
-
-
-def marker(number: int) -> str:
-    """A revision that occurs nowhere else."""
-    return f"v-{number:08d}-v"
 
 
 def _spec(revision: str, values: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ async def crowd(kubeconfig: str, principal_port: int, health_ports: dict[str, in
                 health_host="127.0.0.1",
                 healthz_port=port,
                 metrics_port=0,
+                brake_max_deletions=0,  # rows clear what they made
             )
             tasks.create_task(run_agent(config, stop), name=f"agent {name}")
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from argocd_agent.backends.ports import PatchType
 from argocd_agent.resources.kinds import APPLICATIONS
@@ -14,7 +15,7 @@ from bench.routes import Route
 PARALLEL = 32
 _numbers = iter(range(10**8))
 
-Job = Callable[[], Awaitable[object]]
+Job = Callable[[], Coroutine[Any, Any, object]]
 
 
 def next_marker() -> str:

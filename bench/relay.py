@@ -8,9 +8,11 @@ its own to cross. It uses our client, so the difference to the programs is what 
 import asyncio
 
 from argocd_agent.backends.ports import Cluster, PatchType, Scope, WatchEvent, WatchType
-from argocd_agent.errors import Gone
+from argocd_agent.errors import Gone, Unavailable
+from argocd_agent.peer.observe import pause
 from argocd_agent.resources.kinds import APPLICATIONS
 from argocd_agent.resources.objects import Metadata, Object
+from bench.routes import AGAIN_SECONDS
 
 
 class Relay:
@@ -29,8 +31,8 @@ class Relay:
 
     async def _follow(self, tasks: asyncio.TaskGroup, cluster: Cluster, *, down: bool) -> None:
         while True:
-            version = (await cluster.list(APPLICATIONS, Scope(self._namespace), limit=1)).version
             try:
+                version = (await cluster.list(APPLICATIONS, Scope(self._namespace), limit=1)).version
                 while True:
                     async for event in cluster.watch(APPLICATIONS, Scope(self._namespace), version):
                         version = event.object.version or version
@@ -39,6 +41,8 @@ class Relay:
                             tasks.create_task(copy, name=f"relay {event.object.name}")
             except Gone:
                 continue
+            except Unavailable:  # a row has ended an API server, and nothing of ours is under way
+                await pause(AGAIN_SECONDS)
 
     async def _down(self, event: WatchEvent) -> None:
         obj = event.object

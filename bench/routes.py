@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from argocd_agent.backends.ports import Cluster, Scope, WatchEvent, WatchType
-from argocd_agent.errors import Gone
-from argocd_agent.resources.kinds import APPLICATIONS
+from argocd_agent.errors import ClusterError, Gone
+from argocd_agent.peer.observe import pause
+from argocd_agent.resources.kinds import APPLICATIONS, Api
 from argocd_agent.resources.objects import Object
 
 Key = tuple[str, str]
+
+AGAIN_SECONDS = 0.25  # an API server that was ended by a row cannot tell when it is back
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,10 @@ class _Expected:
 
 
 class Arrivals:
-    """The Applications of one namespace, or of all. `present` are their names; `ready` is set after the first list."""
+    """The Applications, or others, of one namespace or of all. `present` are their names; `ready`: they were listed."""
 
-    def __init__(self, cluster: Cluster, namespace: str | None) -> None:
-        self._cluster, self._scope = cluster, Scope(namespace)
+    def __init__(self, cluster: Cluster, namespace: str | None, api: Api = APPLICATIONS) -> None:
+        self._cluster, self._scope, self._api = cluster, Scope(namespace), api
         self.present: set[Key] = set()
         self.ready = asyncio.Event()
         self._expected: dict[Key, _Expected] = {}
@@ -56,16 +59,18 @@ class Arrivals:
         while True:
             try:
                 version = version or await self._list()
-                async for event in self._cluster.watch(APPLICATIONS, self._scope, version):
+                async for event in self._cluster.watch(self._api, self._scope, version):
                     version = event.object.version or version
                     self._see(event)
             except Gone:
                 version = ""
+            except ClusterError:
+                await pause(AGAIN_SECONDS)
 
     async def _list(self) -> str:
         token = ""
         while True:
-            page = await self._cluster.list(APPLICATIONS, self._scope, token=token)
+            page = await self._cluster.list(self._api, self._scope, token=token)
             for obj in page.items:
                 self._here(obj)
             token = page.next_token

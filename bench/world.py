@@ -20,6 +20,7 @@ from argocd_agent.backends.kubernetes import KubernetesCluster
 from argocd_agent.demo.setup import NAMESPACE, Installation, make_installation
 from argocd_agent.errors import AlreadyExists
 from argocd_agent.peer.observe import pause
+from argocd_agent.protocol.modes import Mode
 from argocd_agent.protocol.names import LABEL_AGENT_NAME, LABEL_IGNORE_SYNC
 from argocd_agent.resources.kinds import NAMESPACES, SECRETS, Api
 from argocd_agent.resources.objects import Metadata, Object, new_object
@@ -30,7 +31,8 @@ from bench.routes import Arrivals, End, Route
 from tests.support.clusters import RealCluster, RealClusters
 
 PRINCIPAL, AGENT, RELAY, FLEET = "principal", "bench", "relay", "fleet"
-NAMESPACES_OF_BOTH = (NAMESPACE, AGENT, RELAY)
+COPIES = "copies"  # where rows that need another relay than the one of the world let it work
+NAMESPACES_OF_BOTH = (NAMESPACE, AGENT, RELAY, COPIES)
 FLEET_SIZE = 300
 SEEN_SECONDS = 240.0  # what has not arrived by then never will
 CONNECT_SECONDS = 30.0
@@ -85,13 +87,15 @@ class World:
         )
         return await self._start(PRINCIPAL, command)
 
-    async def start_agent(self, name: str, namespace: str, kubeconfig: Path | None = None) -> Process:
+    async def start_agent(
+        self, name: str, namespace: str, kubeconfig: Path | None = None, mode: Mode = Mode.MANAGED
+    ) -> Process:
         """Start an agent that lives in *namespace* of the spoke."""
         command = (
             *(_PROGRAM, "agent", "--namespace", namespace, "--kubeconfig", str(kubeconfig or self.spoke.kubeconfig)),
-            *("--agent-mode", "managed", "--creds", "mtls:any", "--redis-addr", ""),
+            *("--agent-mode", mode.value, "--creds", "mtls:any", "--redis-addr", ""),
             *("--server-address", "127.0.0.1", "--server-port", str(self.port)),
-            *self._pages(),
+            *("--brake-max-deletions", "0"),  # rows clear what they made
         )
         return await self._start(f"agent-{name}", command)
 
@@ -99,7 +103,7 @@ class World:
         """One process that is all these agents; see `crowd`."""
         pairs = [f"{name}={next(self.ports)}" for name in names]
         command = (sys.executable, "-m", "bench.crowd", str(self.spoke.kubeconfig), str(self.port), *pairs)
-        return await self._start("crowd", command)
+        return await self._launch("crowd", command, 0, 0)
 
     async def restart(self) -> None:
         """New processes for principal and agent, connected."""
@@ -139,12 +143,14 @@ class World:
         others = [process for name, process in self.running.items() if name != PRINCIPAL]
         return [self.principal, *others[-2:]]
 
-    def _pages(self) -> tuple[str, ...]:
-        ports = (str(next(self.ports)), str(next(self.ports)))
-        return ("--health-host", "127.0.0.1", "--healthz-port", ports[0], "--metrics-port", ports[1])
-
     async def _start(self, name: str, command: Sequence[str]) -> Process:
-        process = await processes.start(name, command, self.folder / f"{name}.log")
+        health, metrics = next(self.ports), next(self.ports)
+        pages = ("--health-host", "127.0.0.1", "--healthz-port", str(health), "--metrics-port", str(metrics))
+        return await self._launch(name, (*command, *pages), health, metrics)
+
+    async def _launch(self, name: str, command: Sequence[str], health_port: int, metrics_port: int) -> Process:
+        log = self.folder / f"{name}.log"
+        process = await processes.start(name, command, log, health_port=health_port, metrics_port=metrics_port)
         self.running[name] = process
         return process
 

@@ -2,7 +2,7 @@ import pytest
 
 from argocd_agent.codec import decode_any
 from argocd_agent.resources.kinds import APPLICATIONS
-from bench.applications import LARGE_BYTES, application, marker, size_of, spec_patch, status_patch
+from bench.applications import LARGE_BYTES, application, marker, size_of, spec_patch, status_patch, with_status
 
 
 @pytest.mark.parametrize("size_bytes", [3 * 1024, 5000, LARGE_BYTES])
@@ -35,3 +35,12 @@ def test_no_marker_is_part_of_another() -> None:
 
 def test_a_patch_of_the_status_leaves_the_spec_alone() -> None:
     assert set(decode_any(status_patch(marker(1)), "patch")) == {"status"}
+
+
+def test_a_status_is_the_one_that_a_patch_brings_and_leaves_the_spec_alone() -> None:
+    bare = application("bench", "app-1", 4000)
+
+    reported = with_status(bare, marker(3))
+
+    assert reported.look("status") == decode_any(status_patch(marker(3)), "patch")["status"]
+    assert reported.fields["spec"] == bare.fields["spec"]
