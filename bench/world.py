@@ -83,7 +83,6 @@ class World:
             *("--auth", "mtls:subject:CN=([^,]+)", "--allowed-namespaces", f"{AGENT},{FLEET}-*"),
             *("--resource-proxy-listen-host", "127.0.0.1", "--resource-proxy-listen-port", str(self.proxy_port)),
             *("--redis-server-address", "", "--disable-redis-proxy"),
-            *self._pages(),
         )
         return await self._start(PRINCIPAL, command)
 

@@ -111,7 +111,7 @@ async def test_a_silent_agent_is_not_asked_again_however_long_it_takes() -> None
         assert [event.type for event in line.received if event.type == "GET"] == ["GET"]
 
 
-@pytest.mark.feature("P-94")
+@pytest.mark.feature("P-94", "C-60")
 async def test_another_agent_cannot_answer_for_the_one_that_was_asked() -> None:
     async with a_line() as line:
         silent(line)
