@@ -10,9 +10,14 @@ import pytest
 
 from argocd_agent.demo.programs import ProgramFailed, Programs, free_ports
 
-FOREVER = "import sys, signal; print('ready', flush=True); print('a complaint', file=sys.stderr); signal.pause()"
+FOREVER = """
+import sys, signal
+print('a complaint', file=sys.stderr, flush=True)
+print('ready', flush=True)
+signal.pause()
+"""
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
-PARENT = "sleep 1000 > {fifo} & echo ready; wait"
+PARENT = "exec 3> {fifo}; sleep 1000 & echo ready; wait"  # opened before it is ready, and held by both
 
 
 def python(script: str) -> tuple[str, ...]:
