@@ -9,13 +9,15 @@ from argocd_agent.backends.ports import PatchType
 from argocd_agent.codec import encode
 from argocd_agent.demo.seeing import until
 from argocd_agent.resources.kinds import APPLICATIONS, CRDS
+from tests.support.applications import Applications
 from tests.support.clusters import ROLES, RealCluster, RealClusters
 from tests.support.pairs import ended
+from tests.support.permissions import ALL, READ, agent_rules, rule
 from tests.support.programs import Running
 from tests.support.sites import Hub, Spoke, a_name, install_hub, install_spoke, opened
 
 pytestmark = pytest.mark.real_time(timeout=120)
-SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+SECRETS = rule("", "secrets", READ)
 
 
 async def not_ready(program: Running, *words: str) -> str:
@@ -23,8 +25,11 @@ async def not_ready(program: Running, *words: str) -> str:
 
 
 async def without_applications(cluster: RealCluster) -> None:
-    """Take the kind Application away."""
+    """Take the kind Application away, and what is left of other tests, which finalizers would keep."""
     async with opened(cluster.kubeconfig) as api:
+        for left in (await api.list(APPLICATIONS)).items:
+            if left.metadata.finalizers:
+                await Applications(api, left.namespace).finish(left.name)
         await api.delete(CRDS, "", APPLICATIONS.resource)
         await until(api, CRDS, "", APPLICATIONS.resource, lambda held: held is None, 30, "the CRD is gone")
 
@@ -89,8 +94,7 @@ async def test_a_principal_without_permission_names_verb_and_resource(clusters: 
 
 async def test_a_principal_that_may_not_list_applications_everywhere_says_so(clusters: RealClusters) -> None:
     hub = await install_hub(clusters[0].kubeconfig)
-    maps = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}
-    kubeconfig = await clusters[0].restricted_user(a_name("user"), hub.namespace, [SECRETS, maps])
+    kubeconfig = await clusters[0].restricted_user(a_name("user"), hub.namespace, [SECRETS, rule("", "configmaps")])
     principal = hub.start(kubeconfig=kubeconfig)
     with ended(principal):
         await not_ready(principal, "Applications:", "cannot list", "applications.argoproj.io")
@@ -102,8 +106,7 @@ async def test_an_agent_without_permission_names_the_verb_and_works_once_it_may(
 ) -> None:
     hub = await install_hub(clusters[0].kubeconfig)
     spoke = await install_spoke(hub, clusters[1].kubeconfig)
-    others = [one for one in ("get", "list", "watch", "create", "update", "delete") if one != verb]
-    rules = [SECRETS, {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": others}]
+    rules = agent_rules(applications=[one for one in ALL if one != verb])
     user = a_name("user")
     kubeconfig = await clusters[1].restricted_user(user, spoke.namespace, rules)
     principal, agent = hub.start(), spoke.start(kubeconfig=kubeconfig)
@@ -117,8 +120,7 @@ async def test_an_agent_without_permission_names_the_verb_and_works_once_it_may(
 async def test_an_agent_that_may_not_read_secrets_names_the_verb_and_the_secret(clusters: RealClusters) -> None:
     hub = await install_hub(clusters[0].kubeconfig)
     spoke = await install_spoke(hub, clusters[1].kubeconfig)
-    rules = [{"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["*"]}]
-    kubeconfig = await clusters[1].restricted_user(a_name("user"), spoke.namespace, rules)
+    kubeconfig = await clusters[1].restricted_user(a_name("user"), spoke.namespace, agent_rules(secrets=()))
     agent = spoke.start(kubeconfig=kubeconfig)
     with ended(agent):
         body = await not_ready(agent, "certificate of the agent", "cannot list", "secrets")
@@ -152,6 +154,5 @@ def _start(program: str, hub: Hub, spoke: Spoke) -> Running:
 
 async def _allow_all(cluster: RealCluster, spoke: Spoke, user: str) -> None:
     """Change the Role of *user*, which has their name."""
-    rules = [SECRETS, {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": ["*"]}]
     async with opened(cluster.kubeconfig) as api:
-        await api.patch(ROLES, spoke.namespace, user, encode({"rules": rules}), PatchType.MERGE)
+        await api.patch(ROLES, spoke.namespace, user, encode({"rules": agent_rules()}), PatchType.MERGE)

@@ -9,26 +9,21 @@ from argocd_agent.protocol.names import CONDITION_AGENT_ERROR
 from tests.support.applications import FINALIZER, conditions_of, refusal_of, revision_of, status_of, synced, with_path
 from tests.support.clusters import ROLES, RealCluster, RealClusters
 from tests.support.pairs import Pair, ended
+from tests.support.permissions import agent_rules
 from tests.support.sites import Spoke, a_name, install_hub, install_spoke, opened
-
-READS = {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list", "watch"]}
-
-
-def applications(*verbs: str) -> dict[str, list[str]]:
-    return {"apiGroups": ["argoproj.io"], "resources": ["applications"], "verbs": list(verbs)}
 
 
 async def restricted(cluster: RealCluster, spoke: Spoke, *verbs: str) -> tuple[str, Path]:
     """A user who may do with Applications what *verbs* say: the name of their role, and their kubeconfig."""
     user = a_name("user")
-    return user, await cluster.restricted_user(user, spoke.namespace, [READS, applications(*verbs)])
+    return user, await cluster.restricted_user(user, spoke.namespace, agent_rules(applications=verbs))
 
 
-async def allow(cluster: RealCluster, spoke: Spoke, role: str, *verbs: str) -> None:
-    """Let that user do more."""
+async def allow_all(cluster: RealCluster, spoke: Spoke, role: str) -> None:
+    """Let that user do all that an agent does."""
     async with opened(cluster.kubeconfig) as api:
         held = await api.get(ROLES, spoke.namespace, role)
-        await api.update(ROLES, held.with_fields({"rules": encode([READS, applications(*verbs)])}))
+        await api.update(ROLES, held.with_fields({"rules": encode(agent_rules())}))
 
 
 @pytest.mark.feature("A-30", "C-67")
@@ -48,7 +43,7 @@ async def test_a_refused_creation_is_a_condition_on_the_hub_until_it_is_allowed(
                 assert word in refusal_of(refused)
             assert not await spoke.is_there("guestbook")
 
-            await allow(clusters[1], site, role, "*")
+            await allow_all(clusters[1], site, role)
             await hub.change("guestbook", with_path("two"))
             await spoke.until_there("guestbook")
             await hub.until("guestbook", lambda obj: not refusal_of(obj), "no refusal")
@@ -78,7 +73,7 @@ async def test_a_refused_change_is_a_condition_that_survives_status_and_troubles
             assert "cannot update" in refusal_of(refused)
             assert refusal_of(known) == refusal_of(refused)
 
-            await allow(clusters[1], site, role, "*")
+            await allow_all(clusters[1], site, role)
             await hub.change("guestbook", with_path("three"))
             await hub.until("guestbook", lambda obj: not refusal_of(obj), "no refusal")
 
@@ -96,7 +91,7 @@ async def test_what_was_refused_heals_by_itself_and_leaves_no_trace(clusters: Re
             await hub.create("guestbook")
             await hub.until("guestbook", lambda obj: bool(refusal_of(obj)), "the refusal")
 
-            await allow(clusters[1], site, role, "*")
+            await allow_all(clusters[1], site, role)
             mirror = await spoke.until_there("guestbook")
             await hub.until("guestbook", lambda obj: not refusal_of(obj), "no refusal")
             await spoke.change("guestbook", synced("r1"))
