@@ -3,7 +3,8 @@
 A write carries the version, a delete the UID, that the plan saw. Where the object has moved on meanwhile it is read
 again and the plan is asked again: `CONFLICTS` times, then the event is deferred. What we have written ourselves counts
 at once, before the watch shows it: otherwise a plan could find that nothing is to be done, and nothing would tell it
-better.
+better. What we have deleted may be planned for again until the watch shows that it goes; that is the same deletion, and
+nobody is asked about it a second time.
 
 What a failure means for the event: the API is not there or overloaded → deferred, tried again later; it refuses the
 object or us → refused, with the API's words.
@@ -68,7 +69,7 @@ class Applier:
     """Writes objects of *api*. At most *limit* writes are under way at once; the next ones wait their turn.
 
     *shown* gives an object as the watch showed it last; whoever watches tells `seen` of each change. *may_delete* is
-    asked before an object is deleted that is not going already; it may raise `EventDeferred`.
+    asked once before an object is deleted that is not going already; it may raise `EventDeferred`.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Applier:
         self._turn = asyncio.Semaphore(limit)
         self._until_gone, self._shown = until_gone, shown
         self._written: dict[tuple[str, str], tuple[float, Object]] = {}  # by us, when, and not shown by the watch yet
+        self._deleted: dict[tuple[str, str], str] = {}  # UIDs: by us, and not shown as going by the watch yet
         self._clock = asyncio.get_running_loop().time
 
     def seen(self, change: Change) -> None:
@@ -91,6 +93,8 @@ class Applier:
         written = self._written.get(change.object.key)
         if written is not None and (change.new is None or _is_as_new(change.new, written[1])):
             del self._written[change.object.key]
+        if change.new is None or change.new.is_deleting or change.new.uid != self._deleted.get(change.object.key):
+            self._deleted.pop(change.object.key, None)
 
     async def apply(self, namespace: str, name: str, held: Object | None, plan: Plan) -> Outcome:
         """Do what *plan* says about the object, *held* being the version known here.
@@ -145,12 +149,12 @@ class Applier:
             case Update(obj, then_delete):
                 async with self._turn:
                     stored = await self._cluster.update(self._api, obj)
-                is_held = then_delete and not await self._may_delete(stored, action)
+                is_held = then_delete and not await self._may_go(stored, action)
                 if then_delete and not is_held:
                     await self._delete(stored, Propagation.FOREGROUND)
                 return Outcome(action, stored, is_held)
             case Delete(obj, foreground):
-                if not await self._may_delete(obj, action):
+                if not await self._may_go(obj, action):
                     return Outcome(action, is_held=True)
                 await self._delete(obj, Propagation.FOREGROUND if foreground else Propagation.BACKGROUND)
                 return Outcome(action)
@@ -158,7 +162,7 @@ class Applier:
                 await self._let_go(obj)
                 return Outcome(action)
             case Replace(old, new):
-                if not old.is_deleting and not await self._may_delete(old, action):
+                if not old.is_deleting and not await self._may_go(old, action):
                     return Outcome(action, is_held=True)
                 return Outcome(action, await self._replace(old, new))
 
@@ -169,12 +173,18 @@ class Applier:
         if not obj.is_deleting:
             await self._delete(obj, Propagation.BACKGROUND)
 
+    async def _may_go(self, obj: Object, action: Action) -> bool:
+        return self._deleted.get(obj.key) == obj.uid or await self._may_delete(obj, action)
+
     async def _delete(self, obj: Object, propagation: Propagation) -> None:
         async with self._turn:
             try:
                 await self._cluster.delete(self._api, obj.namespace, obj.name, uid=obj.uid, propagation=propagation)
             except NotFound:
                 return  # somebody was faster; gone is gone
+        newest = self._newest(obj.key, self._shown(obj.key))
+        if newest is not None and newest.uid == obj.uid and not newest.is_deleting:
+            self._deleted[obj.key] = obj.uid
 
     async def _replace(self, old: Object, new: Object) -> Object:
         if not old.is_deleting:

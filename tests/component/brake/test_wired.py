@@ -15,6 +15,7 @@ from argocd_agent.protocol.names import (
 )
 from argocd_agent.resources.kinds import APPPROJECTS, CONFIGMAPS, SECRETS
 from tests.component.kinds.test_projects import for_agents
+from tests.component.managed.unruly import unruly_spoke
 from tests.support.applications import conditions_of
 from tests.support.objects import an_application, at_path, path_of
 from tests.support.shared import a_repository
@@ -71,6 +72,24 @@ async def test_ten_deletions_are_never_held(count: int) -> None:
         await empty_the_hub(world)
 
         assert await world.spoke_side().names() == set()
+
+
+async def test_a_deletion_that_the_watch_has_not_shown_yet_is_not_counted_again() -> None:
+    async with a_world() as world:
+        names = await many(world, 10)
+        spoke = await unruly_spoke(world)
+        spoke.stop_showing()
+        for name in sorted(names):
+            await world.hub_side().delete(name)
+            await passing(0.1)
+            await world.hub_side().create(an_application(name, path="again"))
+            await passing(0.1)
+
+        spoke.go_on_showing()
+        await passing(5.0)
+
+        assert {path_of(await spoke.user.expect(name)) for name in names} == {"again"}
+        assert await held_on_hub(world) == {}
 
 
 async def test_what_is_held_stays_held_over_restarts_and_comparisons_and_is_kept_right() -> None:
