@@ -67,6 +67,8 @@ async def _ours(world: World, name: str, wanted: Sequence[str], cpu: dict[str, l
             used = after[what] - (began if what == "principal" else 0.0)
             cpu.setdefault(f"publish: CPU of the {what}", []).append(used)
             cpu.setdefault(f"statuses: CPU of the {what}", []).append(process.cpu_seconds() - after[what])
+        # While the agent is there: from the hub alone nobody takes what an agent owns.
+        await world.within(_clear(route.spoke, route.hub, wanted), "an autonomous agent's Applications to go")
         await agent.stop()
     return _Round(published, complete, reported)
 
@@ -82,6 +84,8 @@ async def _floor(world: World, wanted: Sequence[str]) -> _Round:
                 await world.settle()
                 reported = await world.within(load.report(route, wanted), "other statuses")
                 await world.settle()
+            for end in (route.spoke, route.hub):
+                await world.within(_clear(end, end, wanted), "the floor's Applications to go")
     finally:
         await asyncio.gather(hub.close(), spoke.close())
     return _Round(published, complete, reported)
@@ -91,7 +95,7 @@ async def _floor(world: World, wanted: Sequence[str]) -> _Round:
 async def _owned(
     world: World, namespace: str, wanted: Sequence[str]
 ) -> AsyncIterator[tuple[Route, asyncio.Future[float], asyncio.Future[float]]]:
-    """Applications with a status, on the spoke for as long as the block and on the hub when somebody copies them.
+    """Applications with a status, on the spoke, and on the hub when somebody copies them; watched as long as the block.
 
     With it: the clock when the last is there, and when the last is there with its status.
     """
@@ -108,10 +112,13 @@ async def _owned(
             first,
             statuses,
         )
-        for end in (world.on_spoke, world.on_hub):  # nobody copies now, so both ends
-            await world.within(
-                load.at_once(partial(end.delete, APPLICATIONS, *obj.key) for obj in made), "Applications to go"
-            )
+
+
+async def _clear(end: End, seen: End, unwanted: Sequence[str]) -> None:
+    """Delete *unwanted* at *end*, until they are gone from *seen*."""
+    gone = [seen.arrivals.expect_gone((seen.namespace, name)) for name in unwanted]
+    await load.at_once(partial(end.cluster.delete, APPLICATIONS, end.namespace, name) for name in unwanted)
+    await asyncio.gather(*gone)
 
 
 def _last(seen: Sequence[asyncio.Future[float]]) -> asyncio.Future[float]:
