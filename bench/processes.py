@@ -79,8 +79,10 @@ class Process:
         return (await asyncio.to_thread(_page, self.health_port, "/readyz"))[0] == HTTPStatus.OK
 
     async def counted(self, name: str) -> float:
-        """What its metric *name* says, all series together."""
-        _, text = await asyncio.to_thread(_page, self.metrics_port, "/metrics")
+        """What its metric *name* says, all series together. Raises `BenchFailed` where it says nothing."""
+        status, text = await asyncio.to_thread(_page, self.metrics_port, "/metrics")
+        if status != HTTPStatus.OK or f"\n{name}" not in text:
+            raise BenchFailed(f"expected {name} among the metrics of {self.name}, found status {status} without it")
         return metric(text, name)
 
     def last_words(self) -> str:
