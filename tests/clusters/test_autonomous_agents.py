@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from argocd_agent.demo.seeing import until
+from argocd_agent.protocol.names import ANNOTATION_SOURCE_UID
 from argocd_agent.resources.kinds import NAMESPACES
 from tests.support.applications import FINALIZER, Applications, refusal_of, revision_of, source_of, synced, with_path
 from tests.support.clusters import RealClusters
@@ -123,6 +124,9 @@ async def test_an_agent_that_changes_its_mode_and_changes_it_back_loses_nothing(
         await spoke.create("of-the-spoke", path="one")
         shown = await hub.until_there("of-the-spoke")
         await _follows(spoke, hub, "of-the-spoke", "two")
+        told = await spoke.until("of-the-hub", lambda obj: bool(refusal_of(obj)), "that it is the hub's")
+        source = await hub.get("of-the-hub")
+        await spoke.change("of-the-hub", lambda obj: obj.with_annotations({ANNOTATION_SOURCE_UID: None}))
         await _follows(spoke, hub, "of-the-hub", "two")
 
         await in_mode(pair, MANAGED)
@@ -130,6 +134,8 @@ async def test_an_agent_that_changes_its_mode_and_changes_it_back_loses_nothing(
         await _follows(hub, spoke, "of-the-spoke", "three")
 
         after = [await spoke.get(name) for name in ("of-the-hub", "of-the-spoke")]
+    assert "is the source of what" in refusal_of(told)
+    assert (path_of(source), source.uid) == ("one", source_of(before))
     assert after[0].uid == before.uid
     assert after[1].uid == source_of(shown)
 

@@ -8,7 +8,7 @@ import pytest
 
 from argocd_agent.backends.ports import Propagation
 from argocd_agent.codec import encode
-from argocd_agent.protocol.names import ANNOTATION_LAST_UPDATED, LABEL_IGNORE_SYNC
+from argocd_agent.protocol.names import ANNOTATION_LAST_UPDATED, ANNOTATION_REFUSED, LABEL_IGNORE_SYNC
 from argocd_agent.resources.kinds import APPPROJECTS
 from argocd_agent.resources.objects import OwnerReference
 from tests.support.applications import FINALIZER, Objects, source_of, unborn, with_description
@@ -166,23 +166,24 @@ async def test_a_project_labelled_ignore_sync_is_not_shown_for_as_long_as_it_is(
 
 
 @pytest.mark.feature("P-75", "A-55")
-async def test_a_project_of_the_hub_does_not_reach_the_spoke_and_one_in_the_way_becomes_the_copy(
+async def test_a_project_of_the_hub_does_not_reach_the_spoke_and_one_in_the_way_stays_the_hubs(
     pair: Pair, name: str
 ) -> None:
     shown_as = f"{pair.spoke.agent}-{name}"
     async with pair.projects() as (hub, spoke):
         await hub.create(name)
         theirs = await hub.create(shown_as)
-        own = await spoke.create(f"{name}-own")
+        await spoke.create(f"{name}-own")
         await hub.until_there(f"{shown_as}-own")
 
         assert not await spoke.is_there(name)
         assert not await spoke.is_there(shown_as)
 
-        own = await spoke.create(name)
-        shown = await hub.until(shown_as, lambda obj: source_of(obj) == own.uid, "the copy")
+        await spoke.create(name)
+        told = await spoke.until(name, lambda obj: ANNOTATION_REFUSED in obj.annotations, "why it is not shown")
 
-    assert shown.uid == theirs.uid
+        assert await hub.get(shown_as) == theirs
+    assert "is the hub's own" in told.annotations[ANNOTATION_REFUSED]
 
 
 @pytest.mark.feature("P-75", "P-76", "A-57", "C-28", "C-66")

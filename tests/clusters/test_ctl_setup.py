@@ -65,6 +65,7 @@ async def test_the_way_of_the_readme_ends_with_an_application_on_the_spoke(
 
     await ctl.good("pki", "init", *CURVE)
     await ctl.good("pki", "issue", "principal", "--dns", "hub.example.com", "--ip", "127.0.0.1", *CURVE)
+    await ctl.good("pki", "issue", "resource-proxy", "--dns", "argocd-agent-resource-proxy", *CURVE)
     await ctl.good("jwt", "create-key")
     await ctl.good("agent", "create", spoke.agent, *CURVE)
     await ctl.good("pki", "issue", "agent", spoke.agent, *CURVE)

@@ -7,7 +7,13 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from argocd_agent.protocol.names import SECRET_CA, SECRET_CLIENT_TLS, SECRET_JWT, SECRET_PRINCIPAL_TLS
+from argocd_agent.protocol.names import (
+    SECRET_CA,
+    SECRET_CLIENT_TLS,
+    SECRET_JWT,
+    SECRET_PRINCIPAL_TLS,
+    SECRET_RESOURCE_PROXY_TLS,
+)
 from argocd_agent.resources.kinds import SECRETS
 from tests.support.pairs import Pair, ended
 from tests.support.sites import install_hub, install_spoke, opened
@@ -37,7 +43,8 @@ async def test_keys_and_certificates_may_all_come_from_files(kubeconfigs: tuple[
     at_hub, at_spoke = tmp_path / "hub", tmp_path / "spoke"
     for folder in (at_hub, at_spoke):
         folder.mkdir()
-    await moved_to_files(at_hub, hub.kubeconfig, hub.namespace, SECRET_PRINCIPAL_TLS, SECRET_CA, SECRET_JWT)
+    of_hub = (SECRET_PRINCIPAL_TLS, SECRET_RESOURCE_PROXY_TLS, SECRET_CA, SECRET_JWT)
+    await moved_to_files(at_hub, hub.kubeconfig, hub.namespace, *of_hub)
     await moved_to_files(at_spoke, spoke.kubeconfig, spoke.namespace, SECRET_CLIENT_TLS, SECRET_CA)
 
     principal = hub.start(
@@ -45,6 +52,9 @@ async def test_keys_and_certificates_may_all_come_from_files(kubeconfigs: tuple[
         f"--tls-key={at_hub / SECRET_PRINCIPAL_TLS}.tls.key",
         f"--root-ca-path={at_hub / SECRET_CA}.tls.crt",
         f"--jwt-key={at_hub / SECRET_JWT}.jwt.key",
+        f"--resource-proxy-cert-path={at_hub / SECRET_RESOURCE_PROXY_TLS}.tls.crt",
+        f"--resource-proxy-key-path={at_hub / SECRET_RESOURCE_PROXY_TLS}.tls.key",
+        f"--resource-proxy-ca-path={at_hub / SECRET_CA}.tls.crt",
     )
     agent = spoke.start(
         f"--tls-client-cert={at_spoke / SECRET_CLIENT_TLS}.tls.crt",
@@ -72,3 +82,22 @@ async def test_a_password_opens_and_a_wrong_one_does_not(kubeconfigs: tuple[Path
         agent = spoke.start(f"--creds=userpass:{right}", "--insecure-tls")
         with ended(agent):
             await works(Pair(hub, spoke, principal, agent))
+
+
+@pytest.mark.feature("C-58")
+async def test_what_is_generated_at_the_start_works_and_a_restart_makes_it_anew(kubeconfigs: tuple[Path, ...]) -> None:
+    hub = await install_hub(kubeconfigs[0])
+    spoke = await install_spoke(hub, kubeconfigs[1])
+    await hub.drop(SECRET_JWT)
+    await hub.drop(SECRET_PRINCIPAL_TLS)
+    generated = ("--insecure-jwt-generate", "--insecure-tls-generate")
+
+    pair = Pair(hub, spoke, hub.start(*generated), spoke.start("--insecure-tls"), generated)
+    with ended(pair.principal, pair.agent):
+        await works(pair)
+        pair.principal.kill()
+        since = pair.agent.mark
+        pair.start_principal()
+        with ended(pair.principal):
+            await asyncio.to_thread(pair.agent.until_said, "Connected to the principal", since=since)
+            await pair.ready()

@@ -30,7 +30,7 @@ from argocd_agent.resources.kinds import APPLICATIONS, NAMESPACES, SECRETS, Api
 from argocd_agent.resources.objects import Metadata, Object, new_object
 from argocd_agent.settings.values import Method
 from argocd_agent.telemetry.health import Health
-from argocd_agent.telemetry.metrics import NO_AGENT_METRICS, NO_PRINCIPAL_METRICS
+from argocd_agent.telemetry.metrics import NO_AGENT_METRICS, NO_PRINCIPAL_METRICS, PrincipalMetrics
 from argocd_agent.transport.gate import Identity
 from argocd_agent.transport.memory import memory_pair
 from argocd_agent.transport.stream import EventStream
@@ -114,6 +114,7 @@ class World:
     endings: list[str] = field(default_factory=list)
     autonomous: frozenset[str] = frozenset()
     spoke_home: str = HOME
+    metrics: PrincipalMetrics = NO_PRINCIPAL_METRICS
 
     def mode(self, agent: str) -> Mode:
         """Who owns what *agent* and the hub share."""
@@ -141,7 +142,7 @@ class World:
     async def start_principal(self, uid: str = HUB_UID) -> None:
         """A new principal process."""
         config = PrincipalConfig(namespace=HOME, auth=Method("mtls", "subject:CN=([^,]+)"), **self.principal_settings)
-        self.hub = Hub(config, self.hub_cluster, Health(()), NO_PRINCIPAL_METRICS, uid, self.hub_cache, None)
+        self.hub = Hub(config, self.hub_cluster, Health(()), self.metrics, uid, self.hub_cache, None)
         self._run("principal", self.hub.run())
         await self.hub.read()
 

@@ -23,6 +23,7 @@ log = get_log("Keys")
 
 CERTIFICATE, CA, TOKENS = "certificate of the principal", "CA of agents", "key that signs tokens"
 _GENERATED = "argocd-agent-principal--generated"
+_GENERATED_DAYS = 365
 
 
 class Keys:
@@ -162,14 +163,14 @@ def _token_key(pem: bytes, where: str) -> TokenKey:
 def _generated_pair() -> Pair:
     now = datetime.now(UTC)
     algorithm = private_keys.KeyAlgorithm.ECDSA_P256
-    ca = certificates.make_ca(_GENERATED, "", private_keys.generate(algorithm), now, days=1)
+    ca = certificates.make_ca(_GENERATED, "", private_keys.generate(algorithm), now, days=_GENERATED_DAYS + 1)
     return certificates.issue(
         ca,
         _GENERATED,
         private_keys.generate(algorithm),
         now,
         usages=(Usage.SERVER,),
-        days=1,
+        days=_GENERATED_DAYS,
         dns=(_GENERATED, "localhost"),
         ips=("127.0.0.1",),
     )

@@ -10,6 +10,7 @@ from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, 
 from argocd_agent.protocol.names import (
     ANNOTATION_SOURCE_UID,
 )
+from argocd_agent.telemetry.metrics import principal_metrics
 from tests.conformance.peers.go_agent import GoAgent
 from tests.conformance.peers.go_held import HOME
 from tests.conformance.peers.go_objects import go_application, revision_of
@@ -215,6 +216,26 @@ async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> No
 
         assert (await stage.side.expect("one")).version == version
         assert go.end.checker.owed == []
+
+
+@pytest.mark.feature("P-61")
+@pytest.mark.parametrize(("kind", "status"), [(EventType.CREATE, "discarded"), (EventType.SPEC_UPDATE, "refused")])
+async def test_what_an_agent_may_not_send_is_acked_and_counted(kind: str, status: str) -> None:
+    async with our_principal() as stage:
+        await stage.stop()
+        stage.world.metrics, registry = principal_metrics("1")
+        await stage.start()
+        go = await connected(stage, "one")
+        before = await stage.side.expect("one")
+
+        data = b'{"metadata":{"name":"one"},"spec":{}}'
+        go.end.say(Event(Target.APPLICATION, kind, ResourceId("one_1"), EventId("one_1_1"), data))
+        await passing(1)
+
+        assert go.end.checker.owed == []
+        assert await stage.side.expect("one") == before
+        counts = [line for line in registry.render().decode().splitlines() if f'status="{status}"' in line]
+        assert [line for line in counts if "_count{" in line and line.endswith(" 1")], counts
 
 
 @pytest.mark.feature("P-61", "P-63")
