@@ -127,8 +127,10 @@ async def test_a_watch_goes_on_after_the_api_server_was_away(spoke: RealCluster)
             await cluster.get(CONFIGMAPS, NAMESPACE, names[0])
         spoke.start()
         await asyncio.to_thread(spoke.wait)
+        # A server that has just started knows no version from before, if anybody wrote to its etcd meanwhile.
+        again = await cluster.list(CONFIGMAPS, Scope(NAMESPACE))
         await cluster.create(CONFIGMAPS, new_object(CONFIGMAPS, named(names[1])))
-        resumed = cluster.watch(CONFIGMAPS, Scope(NAMESPACE), before.object.version)
+        resumed = cluster.watch(CONFIGMAPS, Scope(NAMESPACE), again.version)
         after = await _next_change(resumed)
         await resumed.aclose()
 
