@@ -39,7 +39,6 @@ from tests.support.programs import LOOPBACK, Running, a_port
 
 OPTIONS = KeyOptions(keys.KeyAlgorithm.ECDSA_P256, 0, 30)
 CA_OPTIONS = KeyOptions(keys.KeyAlgorithm.ECDSA_P256, 0, 90)
-RESOURCE_PROXY = "resource-proxy:9090"
 
 
 def a_name(start: str = "x") -> str:
@@ -74,6 +73,17 @@ class Hub:
     health_port: int = field(default_factory=a_port)
     metrics_port: int = field(default_factory=a_port)
     proxy_port: int = field(default_factory=a_port)
+    redis_port: int = field(default_factory=a_port)  # of the Redis that Argo CD is served, where a test wants it
+
+    @property
+    def proxy(self) -> str:
+        """Where Argo CD finds live objects."""
+        return f"{LOOPBACK}:{self.proxy_port}"
+
+    @property
+    def redis(self) -> str:
+        """Where it finds Redis, if it is served."""
+        return f"{LOOPBACK}:{self.redis_port}"
 
     def start(self, *flags: str, kubeconfig: Path | None = None) -> Running:
         """Start the principal. A flag that is given again counts instead of ours."""
@@ -166,7 +176,7 @@ class Spoke:
         """Tell the hub about the agent."""
         async with place(self.hub.kubeconfig, self.hub.namespace) as here:
             material = await agents.issued_material(here, self.agent, OPTIONS, _now())
-            await agents.create(here, self.agent, RESOURCE_PROXY, {}, material)
+            await agents.create(here, self.agent, self.hub.proxy, {}, material)
 
     async def unregister(self) -> None:
         """Let the hub forget the agent."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.argocd import AUTONOMOUS, HUB, SPOKE, ArgoCD, argo_cd
+from tests.support.argocd import AUTONOMOUS, HUB, SPOKE, ArgoCD, Part, argo_cd
 from tests.support.clusters import RealCluster, RealClusters, build_tools
 from tests.support.controllers import controllers, workloads
 from tests.support.gitserver import HOST, GitServer, git_server
 from tests.support.kwok import FakeNode, a_node
+from tests.support.liveview import cached, seen
 from tests.support.pairs import Pair, ended, started
 from tests.support.sites import Hub, Spoke, install_hub, install_spoke
 
@@ -62,10 +63,16 @@ def spoke(clusters: RealClusters, hub: Hub, node: FakeNode) -> Spoke:
 
 @pytest.fixture(scope="package")
 def hub_argo(tools: Path, hub: Hub, git: GitServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoCD]:
-    """Argo CD of the hub, for the namespaces of all agents: everything but the application-controller."""
+    """Argo CD of the hub, for the namespaces of all agents: everything but the application-controller.
+
+    Its server's Redis is the principal's, as its users have it.
+    """
     folder = tmp_path_factory.mktemp("hub-argocd")
     trusted = {HOST: git.ca}
-    with argo_cd(tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="agent-*") as argo:
+    flags = {Part.SERVER: [f"--redis={hub.redis}"]}
+    with argo_cd(
+        tools, folder, hub.kubeconfig, hub.namespace, HUB, trusted=trusted, others="agent-*", flags=flags
+    ) as argo:
         yield argo
 
 
@@ -80,7 +87,7 @@ def spoke_argo(tools: Path, spoke: Spoke, git: GitServer, tmp_path_factory: pyte
 @pytest.fixture(scope="package")
 def pair(hub: Hub, spoke: Spoke, hub_argo: ArgoCD, spoke_argo: ArgoCD) -> Iterator[Pair]:
     """Our principal and our agent between them, connected."""
-    with started(hub, spoke) as running:
+    with started(hub, spoke, principal=seen(hub, hub_argo), agent=cached(spoke_argo)) as running:
         yield running
 
 
@@ -91,8 +98,9 @@ def autonomous(
     """The same principal, and an autonomous agent beside the managed one, on whose spoke sets make Applications."""
     spoke = asyncio.run(install_spoke(pair.hub, clusters[1].kubeconfig))
     folder = tmp_path_factory.mktemp("autonomous-argocd")
-    with argo_cd(tools, folder, spoke.kubeconfig, spoke.namespace, AUTONOMOUS, trusted={HOST: git.ca}):
-        agent = spoke.start("--agent-mode=autonomous")
+    with argo_cd(tools, folder, spoke.kubeconfig, spoke.namespace, AUTONOMOUS, trusted={HOST: git.ca}) as argo:
+        flags = ["--agent-mode=autonomous", *cached(argo)]
+        agent = spoke.start(*flags)
         with ended(agent):
             agent.until_ready()
-            yield Pair(pair.hub, spoke, pair.principal, agent)
+            yield Pair(pair.hub, spoke, pair.principal, agent, pair.principal_flags, flags)
