@@ -29,10 +29,11 @@ from argocd_agent.codec import decode_any, encode
 from argocd_agent.errors import AlreadyExists
 from argocd_agent.resources.kinds import APPPROJECTS, CONFIGMAPS, SECRETS, Api
 from argocd_agent.resources.objects import Metadata, Object, new_object
-from tests.support.programs import LOOPBACK, Running, a_port, run
+from tests.support.programs import LOOPBACK, Running, Said, a_port, run
 
 ADMINISTRATOR, PASSWORD, SECRET_KEY = "admin", "the administrator's password", "a key that signs sessions"
 REDIS_PASSWORD = "the-password-of-redis"
+CLI = {"ARGOCD_BINARY_NAME": "argocd"}  # the one program is called by name
 STARTED_SECONDS = 60.0  # two on an idle machine
 ANSWERED_SECONDS = 30.0
 
@@ -184,18 +185,40 @@ class ArgoCD:
 
     def run(self, *arguments: str) -> str:
         """What `argocd` says to *arguments*, as the administrator. It must succeed."""
+        said = self.try_to(*arguments)
+        assert said.status == 0, f"argocd {arguments[0]}: status {said.status}: {said.err}{said.out}"
+        return said.out
+
+    def try_to(self, *arguments: str) -> Said:
+        """The same, however it ends."""
+        return run(self.command, [*arguments, *self._logged_in()], CLI)
+
+    def keep_running(self, *arguments: str) -> Running:
+        """The same, not waited for."""
+        return Running("argocd", [*arguments, *self._logged_in()], variables=CLI, command=self.command)
+
+    @property
+    def command(self) -> list[str]:
+        """The command line."""
+        return [str(self.site.tools / "argocd")]
+
+    def _logged_in(self) -> list[str]:
+        """The flags of those who have a session."""
         configuration = self.site.folder / "argocd.yaml"
         flags = [f"--config={configuration}", "--plaintext"]
         if not configuration.exists():
             account = [f"--username={ADMINISTRATOR}", f"--password={PASSWORD}"]
-            self._command("login", self.site.server, *account, *flags)
-        return self._command(*arguments, *flags)
+            said = run(self.command, ["login", self.site.server, *account, *flags], CLI)
+            assert said.status == 0, f"argocd login: status {said.status}: {said.err}{said.out}"
+        return flags
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What its API answers under /api/v1 to the administrator. It must succeed."""
-        account = {"username": ADMINISTRATOR, "password": PASSWORD}
-        token = self._request("POST", "session", account, {})["token"]
-        return self._request(method, path, body, {"Authorization": f"Bearer {token}"})
+        return self._request(method, path, body, {"Authorization": f"Bearer {self.token()}"})
+
+    def token(self) -> str:
+        """A session of the administrator's."""
+        return str(self._request("POST", "session", {"username": ADMINISTRATOR, "password": PASSWORD}, {})["token"])
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
@@ -211,11 +234,6 @@ class ArgoCD:
         assert response.status == HTTPStatus.OK, f"{method} {path}: {response.status} {answer.decode()}"
         answered: dict[str, Any] = decode_any(answer, f"Argo CD's answer to {method} {path}")
         return answered
-
-    def _command(self, *arguments: str) -> str:
-        said = run([str(self.site.tools / "argocd")], arguments, {"ARGOCD_BINARY_NAME": "argocd"})
-        assert said.status == 0, f"argocd {arguments[0]}: status {said.status}: {said.err}{said.out}"
-        return said.out
 
     def _variables(self, part: Part) -> dict[str, str]:
         folder = self.site.folder
