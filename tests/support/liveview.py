@@ -4,7 +4,7 @@ The hub's argocd-server has the principal for its Redis and, by the agent's clus
 
     view = View(shop, hub_argo)
     await view.tree()                                   # names of all nodes, by kind
-    await view.live()                                   # the manifests as they are on the spoke, as text
+    await view.read("ConfigMap", "page")                # an object as it is on the spoke now, as text
     async with view.terminal(pod) as terminal: …
 """
 
@@ -43,6 +43,11 @@ def cached(argo: ArgoCD) -> list[str]:
     return [f"--redis-addr={argo.site.redis}", f"--redis-password={REDIS_PASSWORD}"]
 
 
+def embedded(address: str) -> list[str]:
+    """The flags of an agent that is the cache of its Argo CD, at *address*."""
+    return ["--embedded-cache", f"--embedded-cache-listen={address}", f"--redis-password={REDIS_PASSWORD}"]
+
+
 class View:
     """What the users of *argo* on the hub see of one Application."""
 
@@ -78,18 +83,19 @@ class View:
         """The nodes of the resource tree, by kind."""
         return by_kind(await self.ask("resource-tree"))
 
-    async def live(self) -> str:
-        """All manifests as they are on the spoke now. Raises if they cannot be had."""
-        said = await self.says("manifests", "--source=live")
-        assert said.status == 0, said.err
-        return said.out
+    async def read(self, kind: str, name: str) -> str:
+        """One object, asked of the spoke's API server now. Raises if it cannot be had."""
+        return await self.on("get-resource", kind, name, "--output=json")
 
     @contextlib.asynccontextmanager
     async def trees(self) -> AsyncIterator[AsyncIterator[dict[str, list[dict[str, Any]]]]]:
         """The trees that a browser is sent, the first at once and each change after."""
         query = urlencode({"appNamespace": self.shop.pair.spoke.agent})
         path = f"api/v1/stream/applications/{self.shop.name}/resource-tree?{query}"
-        async with self._session() as session, session.get(f"http://{self.argo.site.server}/{path}") as response:
+        async with (
+            self._session() as session,
+            session.get(f"http://{self.argo.site.server}/{path}", headers={"Accept": "text/event-stream"}) as response,
+        ):
             yield _trees(response)
 
     @contextlib.asynccontextmanager

@@ -73,6 +73,16 @@ def is_(sync: str, health: str) -> Callable[[Object], bool]:
     return claim
 
 
+def revision_is(wanted: str) -> Callable[[Object], bool]:
+    """Claims that it is synced to that revision."""
+
+    def claim(obj: Object) -> bool:
+        sync = status_of(obj).get("sync", {})
+        return (sync.get("status"), sync.get("revision")) == ("Synced", wanted)
+
+    return claim
+
+
 def phase_of(obj: Object) -> str:
     """How far its last operation is, empty if there was none."""
     return str(status_of(obj).get("operationState", {}).get("phase", ""))

@@ -108,10 +108,13 @@ async def test_live_manifests_and_differences_are_those_of_the_spoke(view: View)
         body = encode({"data": {"text": "by hand"}})
         await spoke.patch(CONFIGMAPS, view.shop.target, PAGE, body, PatchType.MERGE)
 
-        live = await view.live()
+        live = await view.read("ConfigMap", PAGE)
         differs = await eventually(lambda: view.says("diff"), lambda said: said.status == 1)
 
-    assert "text: by hand" in live
+        shown = await view.says("manifests", "--source=live")
+
+    assert '"text": "by hand"' in live
+    assert "text: by hand" in shown.out
     assert (before.status, "by hand" in before.out, "by hand" in differs.out) == (0, False, True)
 
 
