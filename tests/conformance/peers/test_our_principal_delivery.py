@@ -10,11 +10,12 @@ from argocd_agent.protocol.events import Event, EventId, EventType, ResourceId, 
 from argocd_agent.protocol.names import (
     ANNOTATION_SOURCE_UID,
 )
+from argocd_agent.telemetry.exposition import Registry
 from argocd_agent.telemetry.metrics import principal_metrics
 from tests.conformance.peers.go_agent import GoAgent
 from tests.conformance.peers.go_held import HOME
 from tests.conformance.peers.go_objects import go_application, revision_of
-from tests.conformance.peers.stage import our_principal
+from tests.conformance.peers.stage import Stage, our_principal
 from tests.conformance.peers.with_go_agent import SYNCED, connected, set_revision, set_status
 from tests.support.objects import an_application
 from tests.support.world import HUB_UID, passing
@@ -34,6 +35,14 @@ async def test_a_cut_link_is_made_up_for() -> None:
         assert set(go.apps) == {"one", "three", "four"}
         assert revision_of(go.apps["one"]) == "while-cut"
         assert (await stage.side.expect("three")).look("status") == SYNCED
+
+
+async def with_metrics(stage: Stage) -> Registry:
+    """Start our principal again, with metrics that are kept: where they are found."""
+    await stage.stop()
+    stage.world.metrics, registry = principal_metrics("1")
+    await stage.start()
+    return registry
 
 
 @pytest.mark.feature("P-82", "C-66")
@@ -120,6 +129,21 @@ async def test_an_unacked_create_comes_again_after_five_to_ten_seconds_with_the_
 
         first, again, *_ = go.end.of_ours(EventType.CREATE)
         assert first == again
+
+
+@pytest.mark.feature("C-67")
+async def test_what_comes_again_is_counted() -> None:
+    async with our_principal() as stage:
+        registry = await with_metrics(stage)
+        go = await connected(stage)
+        go.end.withholds = lambda event: event.type == EventType.CREATE
+
+        await stage.side.create(an_application("one"))
+        await passing(11)
+
+        again = len(go.end.of_ours(EventType.CREATE)) - 1
+        line = f'argocd_principal_workqueue_retries_total{{queue="agent-1-send"}} {again}'
+        assert line in registry.render().decode().splitlines()
 
 
 @pytest.mark.feature("P-32")
@@ -218,13 +242,11 @@ async def test_duplicates_after_a_reconnect_are_acked_and_change_nothing() -> No
         assert go.end.checker.owed == []
 
 
-@pytest.mark.feature("P-61")
+@pytest.mark.feature("P-61", "C-67")
 @pytest.mark.parametrize(("kind", "status"), [(EventType.CREATE, "discarded"), (EventType.SPEC_UPDATE, "refused")])
 async def test_what_an_agent_may_not_send_is_acked_and_counted(kind: str, status: str) -> None:
     async with our_principal() as stage:
-        await stage.stop()
-        stage.world.metrics, registry = principal_metrics("1")
-        await stage.start()
+        registry = await with_metrics(stage)
         go = await connected(stage, "one")
         before = await stage.side.expect("one")
 
