@@ -11,9 +11,20 @@ import pytest
 from tests.support.applications import revision_of, synced, with_path
 from tests.support.clusters import RealCluster, RealClusters
 from tests.support.objects import path_of
-from tests.support.pairs import a_pair
+from tests.support.pairs import Pair, a_pair
 
 pytestmark = pytest.mark.real_time(timeout=120)
+
+
+STILL = [f"still-{number}" for number in range(20)]  # nothing happens to them
+
+
+def events_sent(pair: Pair, side: str) -> int:
+    """How many events the program of *side* says that it has sent."""
+    program, port = (pair.principal, pair.hub.metrics_port) if side == "hub" else (pair.agent, pair.spoke.metrics_port)
+    start = "principal_events_sent " if side == "hub" else "agent_events_sent "
+    (line,) = [line for line in program.page("/metrics", port)[1].splitlines() if line.startswith(start)]
+    return int(line.removeprefix(start))
 
 
 @pytest.fixture
@@ -80,11 +91,11 @@ async def test_deletions_in_a_gap_of_the_watch_are_noticed(
         a_pair(*(cluster.kubeconfig for cluster in sides)) as pair,
         pair.open() as (hub, spoke),
     ):
-        for name in ("kept", "lost"):
+        for name in ("kept", "lost", *STILL):
             await hub.create(name, path="one")
             await spoke.until_there(name)
         program = pair.principal if side == "hub" else pair.agent
-        since = program.mark
+        since, told = program.mark, events_sent(pair, side)
 
         # What happens while the program cannot be reached by the API, and that the API cannot tell afterwards.
         program.pause()
@@ -102,3 +113,4 @@ async def test_deletions_in_a_gap_of_the_watch_are_noticed(
         else:
             await spoke.until_there("lost", 40)
         assert not program.said("Traceback", since=since)
+        assert events_sent(pair, side) - told < len(STILL)
