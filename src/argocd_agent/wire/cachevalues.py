@@ -101,11 +101,14 @@ class ClusterInfo:
 
     @property
     def counts(self) -> ClusterCacheInfo:
-        """Applications, APIs and resources; 0 for what is not there. Raises `DecodeError`."""
+        """Applications, APIs, resources, version; 0 or empty for what is not there. Raises `DecodeError`."""
         inner = codec.decode(self.fields.get("cacheInfo", b"{}"), _Counts, "cacheInfo")
         applications = codec.decode(self.fields.get("applicationsCount", b"0"), int, "applicationsCount")
         return ClusterCacheInfo(
-            applications_count=applications, apis_count=inner.apisCount, resources_count=inner.resourcesCount
+            applications_count=applications,
+            apis_count=inner.apisCount,
+            resources_count=inner.resourcesCount,
+            server_version=codec.decode(self.fields.get("serverVersion", b'""'), str, "serverVersion"),
         )
 
     def with_connection(self, state: ConnectionState) -> "ClusterInfo":
@@ -113,13 +116,17 @@ class ClusterInfo:
         return self._with("connectionState", state)
 
     def with_counts(self, counts: ClusterCacheInfo) -> "ClusterInfo":
-        """The document with other counts; the rest of `cacheInfo` is kept where it can be read."""
+        """The document with other counts; the rest of `cacheInfo` is kept where it can be read.
+
+        A version that is not told is kept as well.
+        """
         try:
             inner = codec.decode(self.fields.get("cacheInfo", b"{}"), dict[str, msgspec.Raw], "cacheInfo")
         except DecodeError:
             inner = {}
         merged = {**inner, "resourcesCount": counts.resources_count, "apisCount": counts.apis_count}
-        return self._with("cacheInfo", merged)._with("applicationsCount", counts.applications_count)
+        counted = self._with("cacheInfo", merged)._with("applicationsCount", counts.applications_count)
+        return counted._with("serverVersion", counts.server_version) if counts.server_version else counted
 
     def _with(self, name: str, value: object) -> "ClusterInfo":
         return replace(self, fields={**self.fields, name: msgspec.Raw(codec.encode(value))})

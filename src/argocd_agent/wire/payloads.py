@@ -57,11 +57,12 @@ class Refusal(Payload, frozen=True, kw_only=True):
 
 
 class ClusterCacheInfo(Payload, frozen=True, kw_only=True):
-    """What Argo CD on the spoke holds in its cache of the cluster."""
+    """What Argo CD on the spoke holds in its cache of the cluster, and the version of Kubernetes (not from Go ends)."""
 
     applications_count: Int64
     apis_count: Int64
     resources_count: Int64
+    server_version: str = ""
 
 
 class RequestSyncedResourceList(Payload, frozen=True, kw_only=True):

@@ -187,15 +187,27 @@ async def test_a_resource_that_is_deleted_on_the_hub_goes_on_the_spoke(view: Vie
 
 
 @pytest.mark.feature("C-38")
-async def test_each_agent_is_shown_as_a_connected_cluster(view: View) -> None:
-    def is_whole(found: dict[str, Any]) -> bool:
-        agents = {one["name"]: one["info"] for one in found["items"]}
-        return str(agents[view.shop.pair.spoke.agent]["connectionState"]["status"]) == "Successful"
+async def test_each_agent_is_shown_as_a_connected_cluster_and_a_managed_one_with_what_it_holds(
+    view: View, pair: Pair
+) -> None:
+    agent = view.shop.pair.spoke.agent
+    is_managed = view.shop.pair is pair
 
-    found = await eventually(lambda: asyncio.to_thread(view.argo.ask, "GET", "clusters"), is_whole)
+    async def ask() -> dict[str, Any]:
+        found = await asyncio.to_thread(view.argo.ask, "GET", "clusters")
+        info: dict[str, Any] = {one["name"]: one["info"] for one in found["items"]}[agent]
+        return info
 
-    info = {one["name"]: one["info"] for one in found["items"]}[view.shop.pair.spoke.agent]
+    def is_whole(info: dict[str, Any]) -> bool:
+        return info["connectionState"]["status"] == "Successful" and ("serverVersion" in info or not is_managed)
+
+    info = await eventually(ask, is_whole)
+
     assert "is connected with principal" in info["connectionState"]["message"]
+    if is_managed:
+        assert info["applicationsCount"] >= 1
+        assert info["cacheInfo"]["resourcesCount"] > info["cacheInfo"]["apisCount"] > 10
+        assert info["serverVersion"].startswith("1.")
 
 
 @pytest.mark.feature("C-44", "P-103")

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from argocd_agent.codec import decode_any
@@ -164,6 +165,21 @@ async def test_a_principal_that_is_gone_lets_the_state_expire() -> None:
 
 
 @pytest.mark.feature("P-43", "C-38")
+async def test_the_version_that_an_agent_tells_is_shown_and_kept_when_it_tells_none() -> None:
+    async with a_hub() as hub:
+        hub.infos.connected(AGENT)
+        hub.infos.counted(AGENT, msgspec.structs.replace(COUNTS, server_version="1.36"))
+        await passing(1)
+        hub.infos.counted(AGENT, LATER)
+        await passing(1)
+
+        document = await hub.document()
+
+    assert document is not None
+    assert (document["serverVersion"], document["applicationsCount"]) == ("1.36", 4)
+
+
+@pytest.mark.feature("P-43")
 async def test_counts_stand_beside_the_state_and_survive_a_reconnect() -> None:
     async with a_hub() as hub:
         hub.infos.connected(AGENT)

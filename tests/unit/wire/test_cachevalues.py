@@ -66,7 +66,14 @@ def test_counts_and_connection_are_read() -> None:
     info = read_cluster_info(pack(FOUND, Compression.GZIP))
 
     assert info.connection == ConnectionState(status="Failed", message="no")
-    assert info.counts == ClusterCacheInfo(applications_count=4, apis_count=5, resources_count=7)
+    assert info.counts == ClusterCacheInfo(applications_count=4, apis_count=5, resources_count=7, server_version="1.36")
+
+
+def test_the_version_is_read_and_left_alone_by_counts_without_one() -> None:
+    info = read_cluster_info(b'{"serverVersion":"1.36"}')
+
+    assert info.counts.server_version == "1.36"
+    assert info.with_counts(COUNTS).counts.server_version == "1.36"
 
 
 def test_an_empty_document_counts_nothing() -> None:
