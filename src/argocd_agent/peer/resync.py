@@ -104,15 +104,12 @@ class SourceEnd:
             self._supplies[held[entry.key].kind.name].update(held[entry.key].object)
         kept = {name: supply.kept() for name, supply in self._supplies.items()} if found.extra else {}
         for entry in found.extra:
-            kind, _, place = entry.key.partition("/")
-            namespace, _, name = place.rpartition("/")
+            kind, _, rest = entry.key.partition("/")
+            namespace, _, name = rest.rpartition("/")
             if (supply := self._supplies.get(kind)) is None:
                 continue
-            stub = Metadata(name=name, namespace=namespace or self._namespace_of(kind), uid=entry.uid)
-            if entry.uid in kept[kind]:
-                self._is_misplaced(kind, stub)
-            else:
-                supply.delete(Object(stub, {}))
+            place = (namespace or self._namespace_of(kind), name)
+            self._withdraw(supply, place, entry.uid, kept[kind])
 
     def handle(self, event: Event) -> None:
         """A question of the peer. Raises `EventRefused`."""
@@ -127,14 +124,21 @@ class SourceEnd:
         is_by_namespace = kind == APPLICATION.name and at.role is Role.PRINCIPAL and not at.destination_mapping
         return at.agent if is_by_namespace else at.home
 
-    def _is_misplaced(self, kind: str, stub: Metadata) -> None:
-        """The agent has under another name what it is to have, since the two ends map differently, or did; or what is
-        another agent's, since it has another name than before, or a copy of another cluster."""
-        about = {fields.AGENT: self._at().agent, fields.KIND: kind, fields.NAMESPACE: stub.namespace}
+    def _withdraw(self, supply: Supply, place: Key, uid: str, kept: Collection[str]) -> None:
+        """Let the peer delete what it is not to have at *place*.
+
+        What is *kept* stays: the agent has under another name what it is to have, since the two ends map differently,
+        or did; or what is another agent's, since it has another name than before, or a copy of another cluster.
+        """
+        namespace, name = place
+        if not uid or uid not in kept:
+            supply.delete(Object(Metadata(name=name, namespace=namespace, uid=uid), {}))
+            return
+        about = {fields.AGENT: self._at().agent, fields.KIND: supply.kind.name, fields.NAMESPACE: namespace}
         log.error(
             "An object is not where it should be on the spoke, and stays: do principal and agent both use "
             "--destination-based-mapping, or neither? Does the agent have the name that it had?",
-            about | {fields.NAME: stub.name},
+            about | {fields.NAME: name},
         )
 
     def _items(self) -> Iterator[Item]:
@@ -164,11 +168,7 @@ class SourceEnd:
         reply = answer_update_request(asked, None if obj is None else self._owned(supply, obj))
         if obj is None or reply in (Reply.DELETE_STUB, Reply.DELETE):
             # Of an object that is not the peer's it is told no more than it has said itself.
-            stub = Metadata(name=place[1], namespace=place[0], uid=asked.uid)
-            if asked.uid and asked.uid in supply.kept():
-                self._is_misplaced(asked.kind, stub)
-            else:
-                supply.delete(Object(stub, {}))
+            self._withdraw(supply, place, asked.uid, supply.kept())
         elif reply is Reply.UPDATE:
             supply.update(obj)
 
