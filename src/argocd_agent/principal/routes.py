@@ -52,14 +52,34 @@ class ApplicationRoute:
         return application.digest_parts(edition, is_source=True)
 
 
-class ProjectRoute:
+class _PlainRoute:
+    """Of the kinds that are changed in place: to move from one agent to another, and to be compared whole."""
+
+    kind: Kind
+    may_move = True
+
+    def __init__(self, mapping: HubMapping) -> None:
+        self._mapping = mapping
+
+    def edition(self, obj: Object, agent: AgentName) -> Object:
+        """As it is, unless a kind says otherwise."""
+        return obj
+
+    def key(self, obj: Object) -> str:
+        return self._mapping.digest_key(self.kind, obj)
+
+    def parts(self, edition: Object) -> tuple[bytes, ...]:
+        return plain_parts(edition)
+
+
+class ProjectRoute(_PlainRoute):
     """To the managed agents that the project names."""
 
     kind: Kind = APPPROJECT
-    may_move = True
 
     def __init__(self, mapping: HubMapping, managed: Managed) -> None:
-        self._mapping, self._managed = mapping, managed
+        super().__init__(mapping)
+        self._managed = managed
 
     def audience(self, obj: Object) -> Collection[AgentName]:
         return self._among(obj, self._managed.names())
@@ -77,21 +97,15 @@ class ProjectRoute:
         edition = appproject.agent_edition(obj, agent, by_destination=self._mapping.by_destination)
         return edition.with_metadata(finalizers=None)
 
-    def key(self, obj: Object) -> str:
-        return self._mapping.digest_key(self.kind, obj)
 
-    def parts(self, edition: Object) -> tuple[bytes, ...]:
-        return plain_parts(edition)
-
-
-class RepositoryRoute:
+class RepositoryRoute(_PlainRoute):
     """To whoever has the project of the repository."""
 
     kind: Kind = REPOSITORY
-    may_move = True
 
     def __init__(self, mapping: HubMapping, agents_of_project: Callable[[str], Collection[AgentName]]) -> None:
-        self._mapping, self._agents_of_project = mapping, agents_of_project
+        super().__init__(mapping)
+        self._agents_of_project = agents_of_project
 
     def audience(self, obj: Object) -> Collection[AgentName]:
         return self._agents_of_project(project_of(obj))
@@ -99,36 +113,18 @@ class RepositoryRoute:
     def is_for(self, obj: Object, agent: AgentName) -> bool:
         return agent in self.audience(obj)
 
-    def edition(self, obj: Object, agent: AgentName) -> Object:
-        return obj
 
-    def key(self, obj: Object) -> str:
-        return self._mapping.digest_key(self.kind, obj)
-
-    def parts(self, edition: Object) -> tuple[bytes, ...]:
-        return plain_parts(edition)
-
-
-class KeyRoute:
+class KeyRoute(_PlainRoute):
     """To every managed agent."""
 
     kind: Kind = GPGKEY
-    may_move = True
 
     def __init__(self, mapping: HubMapping, managed: Managed) -> None:
-        self._mapping, self._managed = mapping, managed
+        super().__init__(mapping)
+        self._managed = managed
 
     def audience(self, obj: Object) -> Collection[AgentName]:
         return self._managed.names()
 
     def is_for(self, obj: Object, agent: AgentName) -> bool:
         return self._managed.has(agent)
-
-    def edition(self, obj: Object, agent: AgentName) -> Object:
-        return obj
-
-    def key(self, obj: Object) -> str:
-        return self._mapping.digest_key(self.kind, obj)
-
-    def parts(self, edition: Object) -> tuple[bytes, ...]:
-        return plain_parts(edition)
